@@ -1,0 +1,32 @@
+# Petrel: every target sets up what is missing by itself; `make` alone lists them.
+PYTHON ?= python3
+BIN    := .venv/bin
+SETUP  := @$(PYTHON) tools/bootstrap.py
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test demo bench lint
+
+help: ## this list
+	@echo "make TARGET, where TARGET is one of"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
+
+setup: ## set up .venv, MicroPython and Mosquitto, and nothing else
+	$(SETUP) --again
+	@echo "Ready. Try: make demo"
+
+test: ## run the tests; ARGS="-k name" narrows them
+	$(SETUP) --need-mosquitto
+	@$(BIN)/python -m pytest $(ARGS)
+
+demo: ## broker, three virtual devices and a live view; FOR=20 ends it after 20 s
+	$(SETUP)
+	@$(BIN)/petrel demo $(if $(FOR),--for $(FOR))
+
+bench: ## run every measurement, as tables and as build/bench.json
+	$(SETUP) --need-mosquitto
+	@$(BIN)/python -m petrel.bench $(ARGS)
+
+lint: ## ruff and pyright
+	$(SETUP)
+	@$(BIN)/ruff check .
+	@$(BIN)/basedpyright
