@@ -1,0 +1,45 @@
+"""Links carry messages to a peer, one protocol a file. What they share is here.
+
+A link is a class `Link` in the module of its name, made with (options, identity, clock, on_command):
+
+    window             how many `send` may run at once
+    await open()       connected, announced and subscribed when it returns
+    await send(m)      the peer has taken responsibility for `m` when it returns
+    await run()        serves the open connection; never returns, raises LinkError when it is lost
+    await close(why)   a polite end, said to the peer
+
+It owns no queue, no backoff and no policy. `open` and `send` raise LinkError too; after any LinkError, and after
+`close`, the connection is gone and `open` may be called again. Every wait in a link has a deadline. A command that
+arrives is handed to `on_command(payload, problem)`: bytes and None, or None and why the command can't be had.
+"""
+
+
+class LinkError(Exception):
+    """The link failed at `stage`: dns, tcp, tls, clock, connack, ack, lost or protocol.
+
+    `retry` False: trying again soon can't help, something must be changed first.
+    """
+
+    def __init__(self, stage, text, retry=True):
+        super().__init__(stage + ": " + text)
+        self.stage = stage
+        self.retry = retry
+
+
+class Message:
+    """What goes to the peer: `kind` is the last part of its topic, `payload` bytes or a memoryview.
+
+    A message of readings also carries their numbers, `first` to `last`.
+    """
+
+    def __init__(self, kind, payload, first=0, last=0):
+        self.kind = kind
+        self.payload = payload
+        self.first = first
+        self.last = last
+
+
+def make(name, *arguments):
+    """Return the link `name`, importing only its module."""
+    module = __import__("firmware.links." + name, None, None, ("Link",))
+    return module.Link(*arguments)

@@ -1,0 +1,48 @@
+"""TLS contexts from a config's `tls` section. Verification is always on."""
+
+from binascii import a2b_base64, unhexlify
+
+import tls
+
+
+def _der(path):
+    """The first certificate or key of a file, PEM or DER, as DER: not every port reads PEM."""
+    with open(path, "rb") as file:
+        data = file.read()
+    if b"-----BEGIN" not in data:
+        return data
+    lines = data.split(b"\n")
+    starts = [i for i, line in enumerate(lines) if line.startswith(b"-----BEGIN") and b"PARAMETERS" not in line]
+    body = b""
+    for line in lines[starts[0] + 1 :]:
+        if line.startswith(b"-----END"):
+            break
+        body += line.strip()
+    return a2b_base64(body)
+
+
+def context(options):
+    """Return an SSLContext for `{"ca", "cert", "key", "psk_identity", "psk_key_hex"}`.
+
+    Raises OSError for a file that can't be read and ValueError for one that can't be used, with the reason.
+    """
+    ctx = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    if options["psk_identity"]:
+        if not hasattr(ctx, "psk_key"):
+            raise ValueError("this MicroPython has no TLS-PSK (1.29 has it); use certificates")
+        ctx.verify_mode = tls.CERT_NONE  # both sides prove that they know the key
+        ctx.psk_identity = options["psk_identity"].encode()
+        ctx.psk_key = unhexlify(options["psk_key_hex"])
+        return ctx
+    ctx.verify_mode = tls.CERT_REQUIRED
+    ctx.load_verify_locations(_load(options["ca"]))
+    if options["cert"]:
+        ctx.load_cert_chain(_load(options["cert"]), _load(options["key"]))
+    return ctx
+
+
+def _load(path):
+    try:
+        return _der(path)
+    except (OSError, ValueError, IndexError) as error:
+        raise ValueError("can't read %s as a certificate or key (%s)" % (path, error))

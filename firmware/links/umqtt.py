@@ -1,0 +1,239 @@
+"""The link on umqtt.simple: MQTT 3.1.1, QoS 0 and 1, one publish at a time.
+
+    open():  resolve, connect, CONNECT (will), SUBSCRIBE commands, publish the birth   within one deadline
+    run():   reads; every so often asks the engine for the time that is up (keepalive, acknowledgements)
+    send():  PUBLISH, in one segment, and waits for the PUBACK that run() reads
+
+What umqtt.simple gets wrong is met in `lib/umqtt_engine.py`, where it never sees a socket.
+"""
+
+import asyncio
+
+import tcp
+from umqtt_engine import Engine, ProtocolError
+
+from . import LinkError, Message
+
+_QOS_RETAIN = {  # INTERFACES, "Topics"; the QoS of data is configured
+    "status": (1, True),
+    "responses": (1, False),
+    "health": (0, True),
+    "profile": (1, True),
+}
+_REFUSALS = {  # MQTT 3.1.1, section 3.2.2.3
+    1: "the broker does not speak MQTT 3.1.1",
+    2: "the broker does not accept this device id",
+    3: "the broker is not available",
+    4: "wrong username or password",
+    5: "not authorised; check username, password and the broker's access rules",
+}
+_IN_BYTES = 1024
+
+
+class Link:
+    """`options` is the config's section `umqtt`; `clock` gives `now()` and `is_set()`."""
+
+    window = 1
+
+    def __init__(self, options, identity, clock, on_command, message_bytes=1024, resolver=None):
+        self._options = options
+        self._identity = identity
+        self._clock = clock
+        self._on_command = on_command
+        self._timeout_ms = int(options["timeout_s"] * 1000)
+        self._keepalive_ms = int(options["keepalive_s"] * 1000)
+        self._tick_ms = max(20, min(1000, self._keepalive_ms // 16, self._timeout_ms // 8))
+        self._out_bytes = max(1024, message_bytes + 128)
+        self._resolver = resolver or tcp.Resolver()
+        self._tls = None
+        self._buffer = bytearray(512)
+        self._view = memoryview(self._buffer)
+        self._acked = asyncio.Event()
+        self._stream = self._engine = self._lost = None
+        self._stage = ""
+        self._writing = asyncio.Lock()
+
+    async def open(self):
+        try:
+            await asyncio.wait_for_ms(self._open(), self._timeout_ms)
+        except asyncio.TimeoutError:
+            self._drop()
+            raise LinkError(self._stage, "no answer within %d ms" % self._timeout_ms)
+        except BaseException:
+            self._drop()
+            raise
+
+    async def send(self, message):
+        now = self._clock.now()
+        identity = self._identity
+        qos, retain = _QOS_RETAIN.get(message.kind) or (self._options["qos"], False)
+        topic = identity.topic(message.kind)
+        await self._flush()
+        self._acked.clear()
+        packet_id = self._engine.publish(topic, message.payload, retain, qos, now)
+        await self._flush()
+        if packet_id is not None:
+            await self._acked.wait()
+
+    async def run(self):
+        watch = asyncio.create_task(self._watch(asyncio.current_task()))
+        try:
+            while True:
+                await self._read()
+                while self._next_event():
+                    pass
+                await self._flush()  # acknowledgements of commands
+        except asyncio.CancelledError:
+            if self._lost:
+                raise self._lost
+            raise
+        finally:
+            watch.cancel()
+            self._drop()
+
+    async def close(self, why):
+        """Say goodbye within the time-out; a peer that does not listen hears it from the will."""
+        try:
+            await asyncio.wait_for_ms(self._say_goodbye(why), self._timeout_ms)
+        except (LinkError, OSError, asyncio.TimeoutError):
+            pass
+
+    async def _say_goodbye(self, why):
+        await self.send(Message("status", self._identity.farewell(why)))
+        self._engine.disconnect()
+        await self._flush()
+
+    # Opening, step by step; `_stage` names the step for the error that a time-out becomes
+
+    async def _open(self):
+        options = self._options
+        secure = options["tls"]
+        self._stage = "tcp"
+        try:
+            context = self._context() if secure else None
+            self._stream = await tcp.connect(
+                options["host"], options["port"] or (8883 if secure else 1883), self._resolver, context
+            )
+        except tcp.ConnectError as error:
+            raise LinkError(error.stage, error.text)
+        identity = self._identity
+        engine = self._engine = Engine(
+            identity.id.encode(),
+            self._keepalive_ms,
+            self._timeout_ms,
+            (identity.topic("status"), identity.will()),
+            _bytes(options["username"]),
+            _bytes(options["password"]),
+            self._out_bytes,
+            _IN_BYTES,
+        )
+        self._stage = "tls" if secure else "connack"
+        engine.connect(self._clock.now())
+        code = await self._answer("connack")
+        if code:
+            raise LinkError("connack", _REFUSALS.get(code) or "return code %d" % code, retry=code == 3)
+        self._stage = "ack"
+        engine.subscribe(identity.topic("commands"), self._clock.now())
+        if await self._answer("suback") > 2:
+            raise LinkError("connack", "the broker's access rules don't allow this device its commands", False)
+        engine.publish(identity.topic("status"), identity.birth(), True, 1, self._clock.now())
+        await self._answer("puback")
+
+    def _context(self):
+        if self._tls is None:
+            from .tls import context
+
+            try:
+                self._tls = context(self._options["tls"])
+            except ValueError as error:
+                raise LinkError("tls", str(error), retry=False)
+        if self._options["tls"]["ca"] and not self._clock.is_set():
+            raise LinkError("clock", "the clock is not set, so no certificate can be verified; waiting for the time")
+        return self._tls
+
+    async def _answer(self, name):
+        """Read until the engine reports `name` and return what came with it."""
+        await self._flush()
+        while True:
+            await self._read()
+            event = self._engine.next_event()
+            while event:
+                if event[0] == name:
+                    return event[1]
+                self._take(event)
+                event = self._engine.next_event()
+
+    # The connection
+
+    async def _read(self):
+        try:
+            n = await self._stream.read_into(self._buffer)
+            if n:
+                self._engine.receive(self._view[:n], self._clock.now())
+                return
+        except (ProtocolError, ValueError, OSError) as error:
+            raise self._failure(error)
+        raise LinkError("lost", "the broker closed the connection")
+
+    async def _flush(self):
+        """Send what the engine has; who comes second waits for the first."""
+        async with self._writing:
+            out = self._engine.next_out()
+            while len(out):
+                try:
+                    await self._stream.write(out)
+                except (ValueError, OSError) as error:
+                    raise self._failure(error)
+                self._engine.sent(len(out))
+                out = self._engine.next_out()
+
+    def _failure(self, error):
+        if isinstance(error, ProtocolError):
+            return LinkError("protocol", str(error))
+        if isinstance(error, ValueError):  # how a certificate that does not verify is told, in several lines
+            return LinkError("tls", " ".join(str(error).split()), retry=False)
+        return LinkError("tls" if self._stage == "tls" else "lost", tcp.reason(error))
+
+    async def _watch(self, reader):
+        """Keep the engine's time; when it says that the connection is lost, cancel the reader with the reason."""
+        while True:
+            await asyncio.sleep_ms(self._tick_ms)
+            try:
+                self._engine.on_timer(self._clock.now())
+                while self._next_event():
+                    pass
+                await self._flush()
+            except LinkError as error:
+                self._lost = error
+                reader.cancel()
+                return
+
+    def _next_event(self):
+        event = self._engine.next_event()
+        if event:
+            self._take(event)
+        return event
+
+    def _take(self, event):
+        if event[0] == "puback":
+            self._acked.set()
+        elif event[0] == "lost":
+            raise LinkError("ack" if "acknowledgement" in event[1] else "lost", event[1])
+        elif event[0] == "publish":
+            _, topic, payload, retained, oversize = event
+            problem = None
+            if oversize:
+                problem = "a command of %d bytes; at most %d are taken" % (oversize, _IN_BYTES)
+            elif retained:
+                problem = "a retained command, which would run again at every connection"
+            self._on_command(None if problem else payload, problem)
+
+    def _drop(self):
+        if self._stream:
+            self._stream.close()
+        self._stream = None
+        self._lost = None
+
+
+def _bytes(text):
+    return text.encode() if text is not None else None

@@ -1,0 +1,15 @@
+"""Payload formats, one a file: how readings become the bytes of one message.
+
+An encoder is made with (channels, stream) and writes into a buffer that the outbox gives it:
+
+    begin(buffer, limit)                 a new message of at most `limit` bytes
+    add(number, due, values) -> bool     one reading more; False if it does not fit, and then it was not added
+    finish() -> length
+
+`due` is (unix_ms, None), or (None, uptime_ms) while the clock is not set; `values` a scaled integer or None a channel.
+"""
+
+
+def make(name, *arguments):
+    """Return the encoder `name`, importing only its module."""
+    return __import__("firmware.payloads." + name, None, None, ("Encoder",)).Encoder(*arguments)

@@ -1,0 +1,66 @@
+"""Readings as JSON, written without a float.
+
+    {"s":2983471,"n":12,"ts":1732265000,"t":25.5,"h":60}
+
+Several readings are an array of these. A channel without a value is left out. While the clock is not set there is
+`"up"` in place of `ts`: the device's uptime in whole seconds when the reading was due.
+"""
+
+from scaled import text
+
+
+def most_bytes(channels):
+    """The longest message of one reading, for values of 32 bits."""
+    longest = len('{"s":2147483648,"n":2147483648,"ts":99999999999}')
+    for channel in channels:
+        longest += len(channel.key.encode()) + len(',"":-2147483648.') + (channel.decimals > 9) * channel.decimals
+    return longest
+
+
+class Encoder:
+    def __init__(self, channels, stream):
+        self._channels = [(',"%s":' % channel.key, channel.decimals) for channel in channels]
+        self._head = '{"s":%d,"n":' % stream
+        self._buffer = self._limit = self._end = None
+        self._count = 0
+
+    def begin(self, buffer, limit):
+        self._buffer = buffer
+        self._limit = limit
+        self._end = 1  # the place of "[", which one reading alone goes without
+        self._count = 0
+
+    def add(self, number, due, values):
+        unix_ms, uptime_ms = due
+        parts = [self._head, str(number)]
+        if unix_ms is None:
+            parts.append(',"up":%d' % (uptime_ms // 1000))
+        else:
+            parts.append(',"ts":%d' % (unix_ms // 1000))
+        for i in range(len(values)):
+            if values[i] is not None:
+                name, decimals = self._channels[i]
+                parts.append(name)
+                parts.append(text(values[i], decimals))
+        parts.append("}")
+        data = "".join(parts).encode()
+        needed = len(data) + (1 if self._count else 0)
+        closing = 1 if self._count else 0
+        brackets = 1 if self._count else 0
+        if self._end - 1 + brackets + needed + closing > self._limit:
+            return False
+        if self._count:
+            self._buffer[self._end] = 0x2C
+            self._end += 1
+        self._buffer[self._end : self._end + len(data)] = data
+        self._end += len(data)
+        self._count += 1
+        return True
+
+    def finish(self):
+        """Return (start, end) of the message in the buffer."""
+        if self._count <= 1:
+            return 1, self._end
+        self._buffer[0] = 0x5B
+        self._buffer[self._end] = 0x5D
+        return 0, self._end + 1

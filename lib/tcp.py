@@ -1,0 +1,153 @@
+"""TCP and TLS connections for asyncio: the one edge between the protocol cores and the network.
+
+Nothing here waits but in the asyncio loop, save `getaddrinfo`, which blocks on every port and has no time-out. So its
+answers are kept: it is asked again only after a connection failed or an hour has passed, an answer that could not be
+renewed is used again, and its slowest call is known (`Resolver.slowest_ms`).
+
+Deadlines are the caller's: wrap `connect` in `asyncio.wait_for_ms`; cancelling any coroutine here is clean.
+
+What is marked `# async` is a generator that is awaited, as in MicroPython's own asyncio: it hands the loop a socket to
+wait for, which has no public name there.
+"""
+
+import errno
+import socket
+from asyncio import core
+
+from ticks import ticks_diff, ticks_ms
+
+_ANSWER_LASTS_MS = 3_600_000
+_EISCONN = (106, 127, 56)  # lwIP and Linux, ESP-IDF's newlib, macOS: the errno module does not name it
+_WORDS = {
+    errno.ECONNREFUSED: "connection refused",
+    errno.ECONNRESET: "connection reset by the peer",
+    errno.ECONNABORTED: "connection aborted",
+    errno.ENOTCONN: "not connected",
+    errno.ETIMEDOUT: "no answer",
+    errno.EHOSTUNREACH: "no route to the host",
+    101: "the network is unreachable",
+    32: "connection closed by the peer",  # EPIPE
+    errno.ENOMEM: "out of memory",
+}
+
+
+def reason(error):
+    """An OSError in words. The ssl module's errors carry negated numbers."""
+    number = error.errno if isinstance(error.errno, int) else 0
+    return _WORDS.get(abs(number)) or str(error)
+
+
+class ConnectError(OSError):
+    """A connection could not be made. `stage` is "dns", "tcp" or "tls"; `final` if trying again soon is of no use."""
+
+    def __init__(self, stage, text, final=False):
+        super().__init__(text)
+        self.stage = stage
+        self.text = text
+        self.final = final
+
+
+class Resolver:
+    """Host names to addresses, remembered. `getaddrinfo` is replaced in tests."""
+
+    def __init__(self, getaddrinfo=socket.getaddrinfo):
+        self._getaddrinfo = getaddrinfo
+        self._answers = {}  # (host, port) -> [addresses, ticks of the look-up, next to use]
+        self.slowest_ms = 0
+
+    def resolve(self, host, port):
+        """Return an argument tuple of `socket.socket` and an address. Blocks; raises ConnectError."""
+        answer = self._answers.get((host, port))
+        if answer is None or ticks_diff(ticks_ms(), answer[1]) >= _ANSWER_LASTS_MS:
+            answer = self._look_up(host, port, answer)
+        family, kind, proto, _, address = answer[0][answer[2] % len(answer[0])]
+        return (family, kind, proto), address
+
+    def failed(self, host, port):
+        """The address given last did not answer: ask again, and use the next one there is."""
+        answer = self._answers.get((host, port))
+        if answer:
+            answer[1] = ticks_ms() - _ANSWER_LASTS_MS
+            answer[2] += 1
+
+    def _look_up(self, host, port, old):
+        start = ticks_ms()
+        try:
+            addresses = self._getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+        except OSError as error:
+            if old is None:
+                raise ConnectError("dns", "the name %s does not resolve (%s)" % (host, reason(error)))
+            addresses = old[0]
+        finally:
+            self.slowest_ms = max(self.slowest_ms, ticks_diff(ticks_ms(), start))
+        answer = self._answers[(host, port)] = [addresses, ticks_ms(), old[2] if old else 0]
+        return answer
+
+
+class Stream:
+    """A connected socket, plain or TLS. One reader and one writer at a time; OSError when the connection is gone."""
+
+    def __init__(self, sock):
+        self._sock = sock
+
+    # async
+    def read_into(self, buffer):
+        """Wait for bytes, put them at the start of `buffer` and return how many: 0 is the peer's end of stream."""
+        while True:
+            n = self._sock.readinto(buffer)
+            if n is not None:
+                return n
+            yield core._io_queue.queue_read(self._sock)
+
+    # async
+    def write(self, data):
+        """Send all of `data`: in one segment where it fits one, because it is one call of the socket."""
+        n = self._sock.write(data)
+        while n is None or n < len(data):
+            yield core._io_queue.queue_write(self._sock)
+            data = data[n or 0 :]
+            n = self._sock.write(data)
+
+    def close(self):
+        """Close at once. Whoever still waits for this stream must be cancelled first."""
+        self._sock.close()
+
+
+async def connect(host, port, resolver, tls=None):
+    """Return a Stream to `host`; `tls` is an `ssl.SSLContext`, used with the host's name verified.
+
+    Raises ConnectError. The TLS handshake goes on by itself while the stream is read and written: its errors come
+    from there as ValueError (a certificate that does not verify) or OSError.
+    """
+    arguments, address = resolver.resolve(host, port)
+    sock = socket.socket(*arguments)
+    try:
+        await _connect(sock, address)
+        if tls:
+            sock = tls.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+            sock.setblocking(False)
+        return Stream(sock)
+    except OSError as error:
+        sock.close()
+        resolver.failed(host, port)
+        raise ConnectError("tcp", reason(error))
+    except BaseException:  # cancelled by the caller's deadline
+        sock.close()
+        resolver.failed(host, port)
+        raise
+
+
+# async
+def _connect(sock, address):
+    sock.setblocking(False)
+    try:
+        sock.connect(address)
+    except OSError as error:
+        if error.errno != errno.EINPROGRESS:
+            raise
+    yield core._io_queue.queue_write(sock)
+    try:
+        sock.connect(address)  # tells how the first call ended
+    except OSError as error:
+        if error.errno not in _EISCONN:
+            raise
