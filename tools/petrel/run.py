@@ -1,0 +1,55 @@
+"""`petrel run`: one virtual device, with a folder for its flash."""
+
+import contextlib
+import fcntl
+import os
+import re
+import shlex
+from pathlib import Path
+
+from petrel import runtime
+from petrel.board import Board
+from petrel.errors import Failure, Misuse, explain
+
+
+def run(config, state, command=None, heap="112K", until_drained=False, source=False, umqtt=None):
+    """The firmware on the Unix port, in the foreground; returns the exit status.
+
+    config: path of config.json. state: folder that stands for the flash, made if missing.
+    command: another runtime, as a shell would write it. heap: bytes, with K or M behind.
+    umqtt: the version of umqtt.simple to put on the board, None for the newest at hand.
+    """
+    config, state = Path(config).absolute(), Path(state).absolute()
+    if not config.is_file():
+        raise Misuse(f"--config: {config}: no such file")
+    if not re.fullmatch(r"\d+[kKmM]?", heap):
+        raise Misuse(f"--heap: '{heap}' is no size; write it like 112K or 1M")
+    argv = shlex.split(command) if command else runtime.find_runtime()
+    with flash(state):
+        image = runtime.build("unix", umqtt=umqtt, source=source)
+        env = {
+            **os.environ, "PETREL_CONFIG": str(config), "PETREL_STATE": str(state),
+            "PETREL_SUPERVISED": "1", "MICROPYPATH": f"{image}:{image}/lib:.frozen",
+        }
+        env.pop("PETREL_UNTIL_DRAINED", None)
+        if until_drained:
+            env["PETREL_UNTIL_DRAINED"] = "1"
+        start = [*argv, "-X", f"heapsize={heap}", "-c", "import boot; import main"]
+        return Board(start, image, env).run()
+
+
+@contextlib.contextmanager
+def flash(folder):
+    """Hold `folder` as the flash of one device: a second one writing to it would ruin it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise Misuse(f"--state: {explain(error)}") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise Failure(f"--state: {folder} is in use by another device") from error
+    finally:
+        os.close(handle)
