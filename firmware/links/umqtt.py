@@ -180,6 +180,8 @@ class Link:
         async with self._writing:
             out = self._engine.next_out()
             while len(out):
+                if self._stream is None:
+                    raise LinkError("lost", "the connection is closed")
                 try:
                     await self._stream.write(out)
                 except (ValueError, OSError) as error:

@@ -21,8 +21,8 @@ class Encoder:
     def __init__(self, channels, stream):
         self._channels = [(',"%s":' % channel.key, channel.decimals) for channel in channels]
         self._head = '{"s":%d,"n":' % stream
-        self._buffer = self._limit = self._end = None
-        self._count = 0
+        self._buffer = bytearray()
+        self._limit = self._end = self._count = 0
 
     def begin(self, buffer, limit):
         self._buffer = buffer
@@ -44,10 +44,8 @@ class Encoder:
                 parts.append(text(values[i], decimals))
         parts.append("}")
         data = "".join(parts).encode()
-        needed = len(data) + (1 if self._count else 0)
-        closing = 1 if self._count else 0
-        brackets = 1 if self._count else 0
-        if self._end - 1 + brackets + needed + closing > self._limit:
+        size = self._end - 1 + len(data) + (3 if self._count else 0)  # a comma and the brackets
+        if size > self._limit:
             return False
         if self._count:
             self._buffer[self._end] = 0x2C
@@ -58,8 +56,7 @@ class Encoder:
         return True
 
     def finish(self):
-        """Return (start, end) of the message in the buffer."""
-        if self._count <= 1:
+        if self._count < 2:
             return 1, self._end
         self._buffer[0] = 0x5B
         self._buffer[self._end] = 0x5D

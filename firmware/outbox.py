@@ -1,0 +1,140 @@
+"""The outbox: readings wait here until the peer has taken responsibility for them.
+
+    put(due, values) -> queue -> take() -> Message -> done(message) -> forgotten
+                          ^---- rewind(): the connection is gone, everything not done is sent again
+
+A message leaves once `batch` readings wait, the oldest has waited `max_age_ms`, or `flush` is set; it holds as many
+of them as fit `message_bytes`, never part of one.
+"""
+
+import asyncio
+
+from . import reading
+from .links import Message
+
+
+class Outbox:
+    """`queue` has the journal's interface; `messages` is how many may be under way at once (the link's window).
+
+    Memory: the queue's, `messages` buffers of `message_bytes`, one record.
+    """
+
+    def __init__(self, queue, encoder, channels, clock, batch=1, max_age_ms=60_000, message_bytes=1024, messages=1):
+        self._queue = queue
+        self._encoder = encoder
+        self._clock = clock
+        self._batch = batch
+        self._max_age_ms = max_age_ms
+        self._message_bytes = message_bytes
+        self._record = bytearray(reading.most_bytes(channels))
+        self._values = [None] * channels
+        self._free = [bytearray(message_bytes + 1) for _ in range(messages)]
+        self._out = []  # [message, its buffer, done] under way, oldest first
+        self._taken = 0  # the last number that went into a message
+        self._next = None  # the record after it: (number, memoryview), when known
+        self._records = iter(())
+        self._spared = 0  # readings that were under way when the queue dropped them, and arrived
+        self._changed = asyncio.Event()
+        self.flush = False
+        self.sampled = 0  # the last number put
+        self.acked = 0  # the last number such that everything up to it is delivered or dropped
+
+    def __len__(self):
+        """Readings that are not delivered yet."""
+        return len(self._queue)
+
+    @property
+    def dropped(self):
+        """Readings that had to make room and were never delivered."""
+        return self._queue.dropped - self._spared
+
+    def put(self, due_ms, values, unix_ms=None):
+        """Queue a reading and return its number. Allocates nothing.
+
+        `due_ms` is uptime, `values` a scaled integer or None a channel, `unix_ms` a recorded time that overrides.
+        """
+        length = reading.pack_into(self._record, due_ms, values, unix_ms)
+        self.sampled = self._queue.append(self._record, length)
+        self._changed.set()
+        return self.sampled
+
+    def wake(self):
+        self._changed.set()
+
+    async def wait_ms(self, ms):
+        """Return when something has changed, at the latest after `ms`."""
+        try:
+            await asyncio.wait_for_ms(self._changed.wait(), ms)
+        except asyncio.TimeoutError:
+            pass
+        self._changed.clear()
+
+    def due_in(self):
+        """Milliseconds until a message should leave: 0 is now, None when there is none to send."""
+        record = self._peek()
+        if record is None or not self._free:
+            return None
+        if self.flush or self.sampled - record[0] + 1 >= self._batch:
+            return 0
+        return max(0, reading.due_ms(record[1]) + self._max_age_ms - self._clock.now())
+
+    def take(self):
+        """Return the next Message; it is under way until `done` or `rewind`. Call it when `due_in` says 0."""
+        buffer = self._free.pop()
+        encoder = self._encoder
+        encoder.begin(buffer, self._message_bytes)
+        first = last = self._peek()[0]
+        for _ in range(self._batch):
+            record = self._peek()
+            if record is None or not self._add(record):
+                break
+            last = self._taken = record[0]
+            self._next = None
+        start, end = encoder.finish()
+        message = Message("data", memoryview(buffer)[start:end], first, last)
+        self._out.append([message, buffer, False])
+        return message
+
+    def done(self, message):
+        """The peer has taken responsibility for `message`."""
+        gone = self._oldest() - 1  # dropped while it was under way
+        self._spared += max(0, min(message.last, gone) - message.first + 1)
+        for entry in self._out:
+            if entry[0] is message:
+                entry[2] = True
+        while self._out and self._out[0][2]:
+            message, buffer, _ = self._out.pop(0)
+            self._free.append(buffer)
+            self._queue.release(message.last)
+            self.acked = message.last
+        self._changed.set()
+
+    def rewind(self):
+        """Nothing is under way any more: what is not done will be taken again."""
+        for _, buffer, _ in self._out:
+            self._free.append(buffer)
+        self._out = []
+        self._taken = self.acked
+        self._next = None
+        self._records = iter(())
+
+    def _oldest(self):
+        return self.sampled - len(self._queue) + 1
+
+    def _peek(self):
+        """The first (number, record) that is in no message yet, or None."""
+        if self._next and self._next[0] < self._oldest():
+            self._next = None  # dropped to make room
+        if self._next is None:
+            self._next = next(self._records, None)
+            if self._next is None and self._taken < self.sampled:
+                self._records = self._queue.pending(self._taken)
+                self._next = next(self._records, None)
+        return self._next
+
+    def _add(self, record):
+        number, packed = record
+        due_ms, unix_ms = reading.unpack_into(packed, self._values)
+        if unix_ms is None:
+            unix_ms = self._clock.unix_ms(due_ms)
+        return self._encoder.add(number, (unix_ms, due_ms), self._values)

@@ -1,0 +1,34 @@
+"""Sensor drivers, one a file, named in a config by the file's name.
+
+A driver is a class `Sensor`, made with (its entry in the config, the board):
+
+    channels               list of Channel, in the order of its values
+    begin() -> ms          start a conversion; how long to wait before `read`
+    read(values, first)    put a scaled integer, or None, for each channel into values[first:]; return the Unix time
+                           in ms that the source itself gives the reading, or None for the device's clock
+
+`read` raises OSError or ValueError when the sensor can't be read, and Ended when it will never give another reading.
+Neither waits nor allocates more than it must. `OPTIONS` in the module are the rules of the driver's own keys
+(`firmware/config_rules.py`), `check(entry)` yields (path, problem) for what rules can't say.
+"""
+
+
+class Ended(Exception):
+    """The source has no more readings."""
+
+
+class Channel:
+    def __init__(self, key, unit, decimals):
+        self.key = key
+        self.unit = unit
+        self.decimals = decimals
+
+
+def module(driver):
+    """The module of a driver; ImportError if there is none."""
+    return __import__("firmware.sensors." + driver, None, None, ("Sensor",))
+
+
+def channels(options):
+    """The channels of a config entry, in the order of their keys (a JSON object has none on MicroPython)."""
+    return [Channel(key, options[key]["unit"], options[key]["decimals"]) for key in sorted(options)]

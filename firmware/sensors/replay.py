@@ -1,0 +1,73 @@
+"""A recording as a sensor: rows of a CSV file, one a reading.
+
+Cells are read as decimal text; an empty one is a missing value. `every_s` is the recording's pace, `speed` divides
+it. With `"times": "recorded"` readings carry the times in the column `time_column`.
+"""
+
+from scaled import parse
+
+from firmware.config_rules import boolean, choice, file, integer, mapping, text
+
+from . import Ended, channels
+
+OPTIONS = {
+    "file": (file(), ...),  # The CSV file; its first line names the columns.
+    "row": (integer(0, 1_000_000_000), 0),  # The first row that is replayed, counted from 0.
+    "speed": (integer(1, 1_000_000), 1),  # Replays so many times faster than `every_s`.
+    "loop": (boolean(), False),  # Starts again at the file's end, from its first row; otherwise the sensor ends there.
+    "times": (choice("device", "recorded"), "device"),  # Whose time a reading carries: the device's clock, or the file's.
+    "time_column": (text(1, 64), "t"),  # The column of Unix seconds for `"times": "recorded"`.
+}
+# What a channel of a replay may say beside `unit` and `decimals`.
+CHANNEL = {
+    "column": (text(1, 64), None),  # The CSV column; null: the channel's key.
+}
+
+
+def check(entry):
+    """Yield (path, problem) for columns that the file does not have."""
+    with open(entry["file"]) as lines:
+        columns = _columns(lines)
+    there = "the file has " + ", ".join(columns)
+    for key in sorted(entry["channels"]):
+        column = entry["channels"][key]["column"] or key
+        if column not in columns:
+            yield "channels.%s.column" % key, '"%s" found; %s' % (column, there)
+    if entry["times"] == "recorded" and entry["time_column"] not in columns:
+        yield "time_column", '"%s" found; %s' % (entry["time_column"], there)
+
+
+def _columns(lines):
+    return [name.strip() for name in lines.readline().split(",")]
+
+
+class Sensor:
+    def __init__(self, entry, board):
+        self.channels = channels(entry["channels"])
+        self._loop = entry["loop"]
+        self._lines = open(entry["file"])
+        columns = _columns(self._lines)
+        self._cells = [columns.index(entry["channels"][c.key]["column"] or c.key) for c in self.channels]
+        self._time_cell = columns.index(entry["time_column"]) if entry["times"] == "recorded" else None
+        for _ in range(entry["row"]):
+            self._lines.readline()
+
+    def begin(self):
+        return 0
+
+    def read(self, values, first):
+        cells = self._row().split(",")
+        for i in range(len(self._cells)):
+            cell = cells[self._cells[i]].strip()
+            values[first + i] = parse(cell, self.channels[i].decimals) if cell else None
+        return parse(cells[self._time_cell], 3) if self._time_cell is not None else None
+
+    def _row(self):
+        line = self._lines.readline().strip()
+        if not line and self._loop:
+            self._lines.seek(0)
+            self._lines.readline()
+            line = self._lines.readline().strip()
+        if not line:
+            raise Ended
+        return line
