@@ -14,6 +14,7 @@ from .sensors import Ended
 
 _BEHIND_MS = 60_000
 _SLICE_MS = 20_000  # the longest wait without a word to the vitals
+_BUSY_MS = 5
 _RETRY_FIRST_MS = 1_000
 _RETRY_MAX_MS = 300_000
 
@@ -30,6 +31,7 @@ class _Slot:
         self.end = first + len(sensor.channels)
         self.start_ms = 0
         self.taken = 0  # k of the next reading
+        self.busy = False  # converting
         self.ended = False
         self.failed = 0
         self._backoff = Backoff(_RETRY_FIRST_MS, _RETRY_MAX_MS)
@@ -45,16 +47,38 @@ class _Slot:
             self.taken += max(1, (now - self.due_ms()) * self.speed // self.every_ms)
         return self.taken - first
 
-    def failure(self, error, now):
+    def begin(self, now):
+        """Start a conversion; return how long it takes."""
+        if now >= self.retry_ms:
+            try:
+                return self.sensor.begin()
+            except (OSError, ValueError) as error:
+                self._failure(error, now)
+        self.busy = False
+        return 0
+
+    def read(self, values, now):
+        """Fill this sensor's values and return the time that it gives them, or None."""
+        try:
+            unix_ms = self.sensor.read(values, self.first)
+            if self._backoff.failures:
+                log("sampler", "%s can be read again" % self.name)
+                self._backoff.reset()
+            return unix_ms
+        except Ended:
+            self.ended = True
+            log("sampler", "%s has ended" % self.name)
+        except (OSError, ValueError, IndexError) as error:
+            self._failure(error, now)
+        for i in range(self.first, self.end):
+            values[i] = None
+        return None
+
+    def _failure(self, error, now):
         self.failed += 1
         if not self._backoff.failures:
             log("sampler", "%s can't be read: %s" % (self.name, error))
         self.retry_ms = now + self._backoff.next_ms()
-
-    def success(self):
-        if self._backoff.failures:
-            log("sampler", "%s can be read again" % self.name)
-            self._backoff.reset()
 
 
 class Sampler:
@@ -66,6 +90,7 @@ class Sampler:
         self.values = []  # of the last reading
         self.late_ms = 0  # the latest that a reading was taken, since `health` asked last
         self.skipped = 0
+        self._converting = False
 
     def add(self, sensor, name, every_ms, speed=1):
         """`every_ms` / `speed` is the interval; call before `run`."""
@@ -77,36 +102,28 @@ class Sampler:
         return {slot.name: slot.failed for slot in self._slots if slot.failed}
 
     async def run(self):
-        """Returns when every sensor has ended."""
+        """Returns when every sensor has ended. Allocates nothing itself."""
         now = self._clock.now()
         for slot in self._slots:
             slot.start_ms = now
         while True:
             due = self._next_due()
             if due is None:
-                self._vitals.done("sampler")
-                return
-            await self._until(due)
-            await self.sample(due)
+                break
+            wait = _BUSY_MS if self._converting else self._wait_ms(due)
+            if wait:
+                await asyncio.sleep_ms(wait)
+                continue
+            await asyncio.sleep_ms(self._begin(due))  # also for 0: the others want to run when we are late
+            self._read(due)
+        self._vitals.done("sampler")
 
-    async def sample(self, due_ms, everything=False):
-        """Take one reading of what is due at `due_ms`; return its number, or None if no sensor gave a value."""
-        slots = [s for s in self._slots if not s.ended and (everything or s.due_ms() == due_ms)]
-        wait = 0
-        for slot in slots:
-            if not everything:
-                slot.taken += 1
-            wait = max(wait, self._begin(slot))
-        await asyncio.sleep_ms(wait)  # also for nothing: the others want to run when we are late
-        for i in range(len(self.values)):
-            self.values[i] = None
-        unix_ms = None
-        for slot in slots:
-            unix_ms = self._read(slot) or unix_ms
-        for value in self.values:
-            if value is not None:
-                return self._outbox.put(due_ms, self.values, unix_ms)
-        return None
+    async def sample_now(self):
+        """Take a reading of every sensor outside the schedule; return its number, or None."""
+        while self._converting:
+            await asyncio.sleep_ms(_BUSY_MS)
+        await asyncio.sleep_ms(self._begin(None))
+        return self._read(self._clock.now())
 
     def _next_due(self):
         due = None
@@ -115,41 +132,44 @@ class Sampler:
                 due = slot.due_ms()
         return due
 
-    async def _until(self, due):
-        late = self._clock.now() - due
-        while late < 0:
-            self._vitals.within("sampler", min(-late, _SLICE_MS))
-            await asyncio.sleep_ms(min(-late, _SLICE_MS))
-            late = self._clock.now() - due
-        self._vitals.within("sampler", 0)
-        self.late_ms = max(self.late_ms, late)
-        if late > _BEHIND_MS:
+    def _wait_ms(self, due):
+        """How long to sleep before looking again; 0 when `due` has come."""
+        now = self._clock.now()
+        if due > now:
+            wait = min(due - now, _SLICE_MS)
+            self._vitals.within("sampler", wait)
+            return wait
+        self.late_ms = max(self.late_ms, now - due)
+        if now - due > _BEHIND_MS:
             for slot in self._slots:
-                self.skipped += slot.skip_to(self._clock.now())
+                self.skipped += slot.skip_to(now)
+        return 0
 
-    def _begin(self, slot):
+    def _begin(self, due):
+        """Start the conversions of what is due (None: of everything); return how long they take."""
+        self._converting = True
         now = self._clock.now()
-        if now < slot.retry_ms:
-            return 0
-        try:
-            return slot.sensor.begin()
-        except (OSError, ValueError) as error:
-            slot.failure(error, now)
-            return 0
+        wait = 0
+        for slot in self._slots:
+            slot.busy = not slot.ended and (due is None or slot.due_ms() == due)
+            if slot.busy:
+                if due is not None:
+                    slot.taken += 1
+                wait = max(wait, slot.begin(now))
+        return wait
 
-    def _read(self, slot):
+    def _read(self, due):
+        """Collect what `_begin` started; return the number of the reading, or None if no sensor gave a value."""
+        self._converting = False
+        values = self.values
+        for i in range(len(values)):
+            values[i] = None
         now = self._clock.now()
-        if now < slot.retry_ms:
-            return None
-        try:
-            unix_ms = slot.sensor.read(self.values, slot.first)
-            slot.success()
-            return unix_ms
-        except Ended:
-            slot.ended = True
-            log("sampler", "%s has ended" % slot.name)
-        except (OSError, ValueError, IndexError) as error:
-            slot.failure(error, now)
-            for i in range(slot.first, slot.end):
-                self.values[i] = None
+        unix_ms = None
+        for slot in self._slots:
+            if slot.busy:
+                unix_ms = slot.read(values, now) or unix_ms
+        for i in range(len(values)):
+            if values[i] is not None:
+                return self._outbox.put(due, values, unix_ms)
         return None

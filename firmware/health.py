@@ -1,0 +1,58 @@
+"""Counters and gauges of the whole device, published every few minutes and at each birth."""
+
+import asyncio
+import gc
+import json
+
+_EVERY_MS = 180_000
+_SLICE_MS = 20_000
+
+
+class Health:
+    """Publishes through `uplink.post`; also keeps the clock compared with the wall clock."""
+
+    def __init__(self, identity, clock, vitals, sampler, outbox):
+        self._identity = identity
+        self._clock = clock
+        self._vitals = vitals
+        self._sampler = sampler
+        self._outbox = outbox
+        self.uplink = None  # made after us, and told of us
+
+    def publish(self):
+        self.uplink.post("health", self.payload())
+
+    def payload(self):
+        """{"s" stream, "up" uptime in s, "n" last number sampled, "acked" last number acknowledged, "queued" and
+        "dropped" readings, "late_ms" the latest reading since the last health, "skipped" readings, "failed" reads a
+        sensor, "connects", "acks" messages acknowledged, "posts_dropped", "free" heap in bytes}
+        """
+        sampler, outbox, uplink = self._sampler, self._outbox, self.uplink
+        gc.collect()
+        health = {
+            "s": self._identity.stream,
+            "up": self._clock.now() // 1000,
+            "n": outbox.sampled,
+            "acked": outbox.acked,
+            "queued": len(outbox),
+            "dropped": outbox.dropped,
+            "late_ms": sampler.late_ms,
+            "skipped": sampler.skipped,
+            "failed": sampler.failed(),
+            "connects": uplink.connects,
+            "acks": uplink.acks,
+            "posts_dropped": uplink.posts_dropped,
+            "free": gc.mem_free(),
+        }
+        sampler.late_ms = 0
+        return json.dumps(health).encode()
+
+    async def run(self):
+        next_ms = self._clock.now() + _EVERY_MS
+        while True:
+            self._vitals.within("health", _SLICE_MS)
+            await asyncio.sleep_ms(_SLICE_MS)
+            self._clock.sync()
+            if self._clock.now() >= next_ms:
+                next_ms += _EVERY_MS
+                self.publish()
