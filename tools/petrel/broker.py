@@ -206,9 +206,8 @@ class _Broker:
 
     def _last_words(self, heard):
         """The error lines of its log, without their times; else its exit status."""
-        errors = [line for line in self._said(heard).splitlines() if "error" in line.lower()]
-        texts = (re.sub(r"^\S+: (?=Error)", "", line.strip()) for line in errors)
-        return "; ".join(texts) or f"it ended with status {self._child.returncode}"
+        errors = re.findall(r"^(?:\d\S*: )?((?:OS)?Error.*)", self._said(heard), re.MULTILINE)
+        return "; ".join(errors) or f"it ended with status {self._child.returncode}"
 
     def _choose_ports(self):
         if self._any_port:

@@ -34,6 +34,8 @@ _DEADLINE_S = 30
 class RuntimeError_(Exception):
     """One line: what is missing, and what to type."""
 
+    foreseen = True  # `petrel` prints it as it is.
+
 
 # ---- the Unix port
 
@@ -53,13 +55,17 @@ def find_runtime():
     found = shutil.which("micropython")
     if found is None:
         raise RuntimeError_(f"no MicroPython here; {_how_to_get_one()}")
-    have = runtime_version([found])
+    check_version(runtime_version([found]), found)
+    return [found]
+
+
+def check_version(have, command):
+    """Raises RuntimeError_ if `have`, a (major, minor), is too old."""
     if have < OLDEST:
         raise RuntimeError_(
-            f"{found} is MicroPython {_dotted(have)}, {_dotted(OLDEST)} is needed; "
+            f"{command} is MicroPython {_dotted(have)}, {_dotted(OLDEST)} is needed; "
             f"{_how_to_get_one()}"
         )
-    return [found]
 
 
 def runtime32():
@@ -95,7 +101,7 @@ def _dotted(numbers):
 def _how_to_get_one():
     return (
         f"put a `micropython` of {_dotted(OLDEST)} or newer on PATH (macOS: `brew install "
-        "micropython`) or name one in PETREL_MICROPYTHON"
+        "micropython`; Debian 13: `apt-get install micropython`) or name one in PETREL_MICROPYTHON"
     )
 
 

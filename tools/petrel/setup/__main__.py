@@ -3,24 +3,37 @@
 import sys
 import time
 
-from petrel.setup import PassedOver, SetupError
+from petrel.setup import (
+    PassedOver,
+    SetupError,
+    mosquitto,
+    port,
+    port32,
+    typings,
+    umqtt,
+    umqtt_current,
+)
 
-STEPS = ()
+STEPS = (port, umqtt, umqtt_current, typings, port32, mosquitto)
 
 
 def main():
     for step in STEPS:
+        say(f"set-up: {step.TITLE} ... ", end="")
         began = time.monotonic()
         try:
             line = step.provide()
         except PassedOver as reason:
             line = f"passed over: {reason}"
         except SetupError as error:
-            print(f"set-up: {step.TITLE}: {error}", file=sys.stderr)
+            say(f"failed\nset-up: {step.TITLE}: {error}")
             return 1
-        taken = time.monotonic() - began
-        print(f"set-up: {step.TITLE}: {line} ({taken:.1f} s)", file=sys.stderr, flush=True)
+        say(f"{line} ({time.monotonic() - began:.1f} s)")
     return 0
+
+
+def say(text, end="\n"):
+    print(text, end=end, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,54 @@
+"""Mosquitto: found, else installed with the system's package manager if that asks nothing.
+
+Petrel never uses the machine's service. Should the package start one, it is left alone.
+"""
+
+import os
+import shutil
+import subprocess
+
+from petrel.broker import find_mosquitto, how_to_install
+from petrel.setup import PassedOver
+
+TITLE = "Mosquitto"
+_DEADLINE_S = 600
+
+
+def provide():
+    if find_mosquitto() is None:
+        for command in installers():
+            if not _succeeds(command):
+                break
+    found = find_mosquitto()
+    if found is None:
+        raise PassedOver(
+            "not installed, the demo will use the pure-Python broker amqtt; "
+            f"for the tests type: {how_to_install()}"
+        )
+    return str(found)
+
+
+def installers():
+    """The commands to run in turn; none if installing would need a password."""
+    if shutil.which("brew"):
+        return [["brew", "install", "mosquitto"]]
+    if not shutil.which("apt-get"):
+        return []
+    rights = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    if rights and not (shutil.which("sudo") and _succeeds([*rights, "true"])):
+        return []
+    return [
+        [*rights, "apt-get", "update"],
+        [*rights, "apt-get", "install", "-y", "--no-install-recommends", "mosquitto"],
+    ]
+
+
+def _succeeds(command):
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "NONINTERACTIVE": "1"}
+    try:
+        done = subprocess.run(
+            command, env=quiet, stdin=subprocess.DEVNULL, capture_output=True, timeout=_DEADLINE_S
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
