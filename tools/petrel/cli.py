@@ -1,63 +1,136 @@
-"""The command `petrel`. Each subcommand is a function in a module of its own, which is imported
-only when it is used: `petrel --help` must not wait for what it does not show."""
+"""The command `petrel`: its subcommands, their options, and the one exit for errors.
 
-from importlib import import_module
+What a subcommand does is in a module of its own, imported when it is used: `petrel --help` must
+not wait for a broker's client.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
+from typer.exceptions import Abort, TyperException
 
-COMMANDS = {
-    "demo": ("petrel.demo", "Broker, three virtual devices and a live view, all on this machine."),
-    "run": ("petrel.board", "Run the firmware on the Unix port, in the foreground."),
-    "listen": ("petrel.listen", "Print readings as they arrive at a broker."),
-    "check": ("petrel.check", "Validate a config with the device's own validator."),
-}
-"""Name of a subcommand: the module with a function of that name, and its line in the list."""
+from petrel.errors import Misuse, report
 
-
-class LazyGroup(TyperGroup):
-    """A group that knows its subcommands' names before it imports any of them."""
-
-    listing = False
-
-    def list_commands(self, ctx):
-        return list(COMMANDS)
-
-    def get_command(self, ctx, cmd_name):
-        if cmd_name not in COMMANDS:
-            return None
-        module, line = COMMANDS[cmd_name]
-        function = _listed(line) if self.listing else getattr(import_module(module), cmd_name)
-        single = typer.Typer(add_completion=False, rich_markup_mode="markdown")
-        single.command(cmd_name)(function)
-        return typer.main.get_command(single)
-
-    def format_help(self, ctx, formatter):
-        self.listing = True
-        super().format_help(ctx, formatter)
-
-
-def _listed(line):
-    """Stands for a subcommand in the list of `petrel --help`."""
-
-    def command():
-        raise NotImplementedError
-
-    command.__doc__ = line
-    return command
-
-
-app = typer.Typer(cls=LazyGroup, add_completion=False, no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 @app.callback()
 def petrel():
     """Telemetry firmware for MicroPython, and its host side.
 
-    Example: petrel run --config config.json --state build/state
+    Example: `petrel demo`
     """
 
 
-def main():
-    """The console script."""
-    app(prog_name="petrel")
+@app.command()
+def demo(
+    life_s: Annotated[
+        float | None, typer.Option("--for", metavar="SECONDS", min=1, help="End after that time.")
+    ] = None,
+    devices: Annotated[
+        int, typer.Option(metavar="N", min=1, max=20, help="How many virtual devices.")
+    ] = 3,
+):
+    """Broker, virtual devices and a live view, all on this machine.
+
+    The devices run the real firmware and replay recorded data. In the live view `p` pulls the
+    broker's plug and puts it back, `q` ends. Status 0 only if no reading was lost.
+
+    Example: `petrel demo --for 20`
+    """
+    from petrel.demo import run_demo
+
+    return run_demo(life_s, devices)
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Option(metavar="FILE", help="The config.json of the device.")],
+    state: Annotated[Path, typer.Option(metavar="DIR", help="Stands for the board's flash.")],
+    runtime: Annotated[
+        str | None, typer.Option(metavar="CMD", help="Another `micropython` than the default.")
+    ] = None,
+    heap: Annotated[str, typer.Option(metavar="SIZE", help="Its heap, in bytes.")] = "112K",
+    until_drained: Annotated[
+        bool, typer.Option("--until-drained", help="End once all is sampled and acknowledged.")
+    ] = False,
+    source: Annotated[
+        bool, typer.Option("--source", help="Run the sources, not .mpy, for debugging.")
+    ] = False,
+    umqtt: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Of umqtt.simple; default: the newest.")
+    ] = None,
+):
+    """The firmware on the Unix port, in the foreground.
+
+    Ctrl-C or SIGTERM is a polite stop, a second one or SIGKILL a power cut. Log lines go to
+    stderr.
+
+    Example: `petrel run --config config.json --state build/state --until-drained`
+    """
+    from petrel.run import run_device
+
+    return run_device(config, state, runtime, heap, until_drained, source, umqtt)
+
+
+@app.command()
+def listen(
+    url: Annotated[str, typer.Argument(metavar="URL", help="mqtt://[user:password@]host[:port][/topic-filter]")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line, for programs.")
+    ] = False,
+    ca: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="PEM of the authority to trust, for mqtts://."),
+    ] = None,
+):
+    """Print readings as they arrive at a broker, until Ctrl-C.
+
+    The topic filter is `devices/+/data` unless the address has another one.
+
+    Example: `petrel listen mqtt://127.0.0.1:1883 --json`
+    """
+    from petrel.listen import run_listener
+
+    return run_listener(url, as_json, ca)
+
+
+@app.command()
+def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The config.json to check.")]):
+    """Validate a config with the device's own validator.
+
+    Every problem is a line on stderr: where it is, what was found and what is allowed.
+
+    Example: `petrel check config.json`
+    """
+    from petrel.check import run_check
+
+    return run_check(file)
+
+
+def main(arguments=None):
+    """The console script: run a subcommand, turn whatever goes wrong into a line and a status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    command = typer.main.get_command(app)
+    name = next((word for word in arguments if word in command.commands), None)
+    program = f"petrel {name}" if name else "petrel"
+    if not arguments:
+        arguments = ["--help"]
+    try:
+        sys.exit(command.main(arguments, prog_name="petrel", standalone_mode=False))
+    except TyperException as error:
+        what = error.format_message().rstrip(".")
+        sys.exit(report(program, Misuse(f"{what}; see {program} --help")))
+    except (KeyboardInterrupt, Abort):
+        sys.exit(130)
+    except Exception as error:
+        sys.exit(report(program, error))
+
+
+if __name__ == "__main__":
+    main()

@@ -12,7 +12,9 @@ from petrel.board import Board
 from petrel.errors import Failure, Misuse, explain
 
 
-def run(config, state, command=None, heap="112K", until_drained=False, source=False, umqtt=None):
+def run_device(
+    config, state, command=None, heap="112K", until_drained=False, source=False, umqtt=None
+):
     """The firmware on the Unix port, in the foreground; returns the exit status.
 
     config: path of config.json. state: folder that stands for the flash, made if missing.

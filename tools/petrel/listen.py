@@ -1,0 +1,226 @@
+"""`petrel listen`: readings as they arrive, for people or, as JSON, for programs."""
+
+import dataclasses
+import json
+import os
+import ssl
+import sys
+import time
+from urllib.parse import unquote, urlsplit
+
+import paho.mqtt.client as mqtt
+from rich.console import Console
+from rich.text import Text
+
+from petrel.errors import Failure, Misuse, complain
+from petrel.readings import Undecodable, decode
+
+PROGRAM = "petrel listen"
+DEFAULT_FILTER = "devices/+/data"
+PORTS = {"mqtt": 1883, "mqtts": 8883}
+CONNECT_S = 10
+KEEPALIVE_S = 30
+RECONNECT_S = (1, 30)  # first and longest pause
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """Where to listen, and for what."""
+
+    host: str
+    port: int
+    secure: bool = False
+    username: str | None = None
+    password: str | None = None
+    topics: str = DEFAULT_FILTER
+
+    @property
+    def place(self):
+        return f"{self.host}:{self.port}"
+
+
+def parse_url(url):
+    """The Target of `mqtt://[user:password@]host[:port][/topic-filter]`, or of `mqtts://`."""
+    scheme, sep, rest = url.partition("://")
+    if not sep or scheme not in PORTS:
+        raise Misuse(f"'{url}' is no address; write it like mqtt://host:1883/devices/+/data")
+    authority, _, topics = rest.partition("/")  # `#` and `?` are parts of a filter, not of a URL
+    try:
+        parts = urlsplit(f"//{authority}")
+        port = PORTS[scheme] if parts.port is None else parts.port
+    except ValueError as error:
+        raise Misuse(f"'{url}': {error}") from error
+    if not parts.hostname or port == 0:
+        raise Misuse(f"'{url}' names no host and port; write it like mqtt://host:1883")
+    username = None if parts.username is None else unquote(parts.username)
+    password = None if parts.password is None else unquote(parts.password)
+    topics = unquote(topics) or DEFAULT_FILTER
+    check_filter(topics)
+    return Target(parts.hostname, port, scheme == "mqtts", username, password, topics)
+
+
+def check_filter(topics):
+    """MQTT 3.1.1, 4.7.1: a wildcard fills its level, and `#` is the last one."""
+    levels = topics.split("/")
+    for place, level in enumerate(levels, 1):
+        if "#" in level and (level != "#" or place != len(levels)):
+            raise Misuse(f"topic filter '{topics}': '#' is allowed only as the whole last level")
+        if "+" in level and level != "+":
+            raise Misuse(f"topic filter '{topics}': '+' is allowed only as a whole level")
+
+
+class Lines(Console):
+    """A console that leaves a closed pipe to its user."""
+
+    def on_broken_pipe(self):
+        raise BrokenPipeError
+
+
+class People:
+    """Prints a line a reading: device, time, number, values."""
+
+    def __init__(self):
+        self.console = Lines(highlight=False, soft_wrap=True)
+
+    def show(self, reading):
+        line = Text()
+        line.append(f"{reading.device:<16} ", "bold cyan")
+        line.append(f"{moment(reading.ts)} ", "dim")
+        line.append(f"#{reading.seq:<6} ", "dim")
+        for key, value in reading.values.items():
+            line.append(f" {key}=", "dim")
+            line.append(f"{value}", "bold")
+        self.console.print(line)
+
+
+class Programs:
+    """Prints one JSON object a line, each at once."""
+
+    def show(self, reading):
+        line = {"device": reading.device, "seq": reading.seq, "ts": reading.ts,
+                "values": reading.values}
+        print(json.dumps(line, ensure_ascii=False, separators=(",", ":")), flush=True)
+
+
+def moment(ts):
+    """Unix seconds as local date and time; 'clock not set' in the same width."""
+    if ts is None:
+        return "clock not set      "
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ts))
+    except (OverflowError, ValueError, OSError):
+        return f"{ts:<19}"
+
+
+class Listener:
+    """A subscription that survives the broker's absence, once it has been there."""
+
+    def __init__(self, target, view, ca=None):
+        self.target = target
+        self.view = view
+        self.failure = None  # what the first connection failed with
+        self.connected_once = False
+        self.undecodable = 0
+        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, reconnect_on_failure=True)
+        self.client.connect_timeout = CONNECT_S
+        self.client.reconnect_delay_set(*RECONNECT_S)
+        self.client.on_connect = self._on_connect
+        self.client.on_disconnect = self._on_disconnect
+        self.client.on_subscribe = self._on_subscribe
+        self.client.on_message = self._on_message
+        if target.username is not None:
+            self.client.username_pw_set(target.username, target.password)
+        if target.secure:
+            self.client.tls_set_context(trust(ca))
+
+    def run(self):
+        """Listen until interrupted; raises Failure when the first connection does not work."""
+        deadline = time.monotonic() + CONNECT_S
+        try:
+            self.client.connect(self.target.host, self.target.port, KEEPALIVE_S)
+        except OSError as error:
+            raise Failure(f"{self.target.place}: {reason(error)}") from error
+        while not self.connected_once:
+            self.client.loop(timeout=0.5)
+            if self.failure:
+                raise self.failure
+            if time.monotonic() > deadline:
+                raise Failure(f"{self.target.place} speaks no MQTT: no answer in {CONNECT_S} s")
+        self.client.loop_forever()
+
+    def _fail(self, text):
+        """End if nothing has worked yet, else say it and go on trying."""
+        if self.connected_once:
+            complain(PROGRAM, text)
+        else:
+            self.failure = self.failure or Failure(text)
+
+    def _on_connect(self, client, userdata, flags, code, properties):
+        if code.is_failure:
+            hint = "; user and password go into the address, mqtt://user:password@host"
+            refused = f"{self.target.place} refuses the connection: {code}".lower()
+            self._fail(refused + (hint if "auth" in refused or "password" in refused else ""))
+            return
+        if self.connected_once:
+            complain(PROGRAM, f"{self.target.place}: connected again")
+        client.subscribe(self.target.topics, qos=1)
+
+    def _on_subscribe(self, client, userdata, mid, codes, properties):
+        if any(code.is_failure for code in codes):
+            self._fail(f"{self.target.place} refuses the subscription to {self.target.topics}")
+        else:
+            self.connected_once = True
+
+    def _on_disconnect(self, client, userdata, flags, code, properties):
+        if not code.is_failure:
+            return
+        if self.connected_once:
+            complain(PROGRAM, f"{self.target.place}: connection lost; trying again")
+        else:
+            self._fail(f"{self.target.place} closed the connection without an answer")
+
+    def _on_message(self, client, userdata, message):
+        try:
+            readings = decode(message.topic, message.payload)
+        except Undecodable as error:
+            self.undecodable += 1
+            complain(PROGRAM, f"{message.topic}: {error} ({self.undecodable} undecodable so far)")
+            return
+        for reading in readings:
+            self.view.show(reading)
+
+
+def trust(ca):
+    """A verifying TLS context: the system's authorities, or those of the PEM file `ca` alone."""
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except FileNotFoundError as error:
+        raise Misuse(f"--ca: {ca}: no such file") from error
+    except (OSError, ssl.SSLError) as error:
+        raise Misuse(f"--ca: {ca}: not a PEM file with certificates") from error
+
+
+def reason(error):
+    """The words for an error of connecting, DNS and TLS included."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is refused: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS does not come about: {error.reason or error}"
+    if isinstance(error, TimeoutError):
+        return f"no answer within {CONNECT_S} s"
+    return (error.strerror or str(error)).lower()
+
+
+def run_listener(url, as_json=False, ca=None):
+    """Print readings until Ctrl-C, or until nobody reads them any more."""
+    target = parse_url(url)
+    if ca and not target.secure:
+        raise Misuse("--ca goes with an mqtts:// address")
+    listener = Listener(target, Programs() if as_json else People(), ca)
+    try:
+        listener.run()
+    except KeyboardInterrupt:
+        listener.client.disconnect()
+    except BrokenPipeError:
+        # What is left in the buffer must not be written at exit: there is no reader.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,105 @@
+"""Readings out of the payloads of `devices/{id}/data`.
+
+Formats are told apart by the first byte of the payload, through one table, `DECODERS`.
+"""
+
+import dataclasses
+import json
+import math
+
+
+class Undecodable(ValueError):
+    """The payload is no reading; the message says why, in one line."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reading:
+    """One reading of one device.
+
+    stream: the life of the device's queue it was born in. seq: its number there, from 1.
+    ts: Unix seconds at which it was due, None when the device's clock was not set.
+    values: channel -> number.
+    """
+
+    device: str
+    stream: int
+    seq: int
+    ts: int | float | None
+    values: dict[str, int | float]
+
+
+def decode(topic, payload):
+    """The readings in `payload` (bytes), oldest first; raises Undecodable."""
+    if not payload:
+        raise Undecodable("an empty payload")
+    decoder = DECODERS.get(payload[0])
+    if decoder is None:
+        raise Undecodable(f"no known format starts with byte 0x{payload[0]:02x}")
+    return decoder(device_of(topic), payload)
+
+
+def device_of(topic):
+    """The device id in `devices/{id}/data`, or in the like of it under a prefix.
+
+    Any other topic, which somebody's own filter may bring, stands for the device itself.
+    """
+    levels = topic.split("/")
+    return levels[-2] if levels[-3:-2] == ["devices"] else topic
+
+
+def decode_json(device, payload):
+    """One object is one reading, an array of them a batch."""
+    try:
+        found = json.loads(payload, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise Undecodable("nested too deeply") from error
+    except ValueError as error:  # bad JSON and bad UTF-8 alike
+        raise Undecodable(f"not JSON: {error}") from error
+    if not isinstance(found, list):
+        found = [found]
+    if not found:
+        raise Undecodable("an empty batch")
+    return [_reading(device, item) for item in found]
+
+
+def _refuse_constant(name):
+    raise Undecodable(f"{name} is no JSON number")
+
+
+def _reading(device, item):
+    if not isinstance(item, dict):
+        raise Undecodable(f"a reading is an object, this is {_short(item)}")
+    rest = dict(item)
+    stream = _integer(rest, "s", 0)
+    seq = _integer(rest, "n", 1)
+    ts = rest.pop("ts", None)
+    if ts is None:
+        rest.pop("up", None)  # seconds since boot, in place of a clock that was not set
+    elif not _is_number(ts):
+        raise Undecodable(f"ts: {_short(ts)} is no number")
+    for channel, value in rest.items():
+        if not _is_number(value):
+            raise Undecodable(f"{channel}: {_short(value)} is no number")
+    return Reading(device, stream, seq, ts, rest)
+
+
+def _integer(item, key, least):
+    value = item.pop(key, None)
+    if type(value) is not int or value < least:
+        raise Undecodable(f"{key}: {_short(value)} is no whole number from {least} up")
+    return value
+
+
+def _is_number(value):
+    if isinstance(value, float):
+        return math.isfinite(value)  # 1e999 becomes an infinity
+    return type(value) is int
+
+
+def _short(value):
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+# First byte of a payload -> decoder(device, payload).
+DECODERS = dict.fromkeys(b"{[ \t\r\n", decode_json)
