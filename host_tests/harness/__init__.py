@@ -1,0 +1,1 @@
+"""What tests drive: a device as a process, a receiver behind the broker, certificates, data."""
