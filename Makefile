@@ -30,3 +30,4 @@ lint: ## ruff and pyright
 	$(SETUP)
 	@$(BIN)/ruff check .
 	@$(BIN)/basedpyright
+	@$(BIN)/basedpyright --project tools/pyright_device.json

@@ -22,13 +22,16 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "petrel-setup.json"
-LAUNCHER_32 = ROOT / "build" / "micropython-i386" / "micropython"
 OLDEST_PYTHON = (3, 11)
-PIP_DEADLINE_S = 1800
-LOCK_DEADLINE_S = 1800
-COMPILER_MISSING = ("error: command 'gcc' failed: No such file", "error: command 'cc' failed: No",
-                    "Unable to find a compiler", "No such file or directory: 'gcc'",
-                    "No such file or directory: 'cc'", "invalid active developer path")
+DEADLINE_S = 1800
+COMPILER_MISSING = (
+    "command 'gcc' failed: No such file",
+    "command 'cc' failed: No such file",
+    "Unable to find a compiler",
+    "No such file or directory: 'gcc'",
+    "No such file or directory: 'cc'",
+    "invalid active developer path",
+)
 
 
 class SetupError(Exception):
@@ -44,38 +47,42 @@ def to_install(debian, mac):
     if sys.platform == "darwin":
         return mac
     sudo = "" if os.geteuid() == 0 else "sudo "
-    if shutil.which("apt-get"):
-        return "{0}apt-get update && {0}apt-get install -y {1}".format(sudo, debian)
-    return "your package manager, for what Debian calls " + debian
+    return f"{sudo}apt-get update && {sudo}apt-get install -y {debian}"
+
+
+# ---- what is needed before anything can be made
 
 
 def newer_python():
     """Another Python on PATH that is new enough, or None."""
     for minor in range(19, OLDEST_PYTHON[1] - 1, -1):
-        found = shutil.which("python3.%d" % minor)
+        found = shutil.which(f"python3.{minor}")
         if found and subprocess.call([found, "-c", "import venv"], stderr=subprocess.DEVNULL) == 0:
             return found
     return None
 
 
-def check_python():
+def check_python(version=sys.version_info):
     """Python 3.11 or newer goes on; an older one hands over to a newer one on PATH."""
-    if sys.version_info >= OLDEST_PYTHON:
+    if version >= OLDEST_PYTHON:
         return
     found = newer_python()
     if found:
-        os.execv(found, [found] + sys.argv)
-    have = "%d.%d" % sys.version_info[:2]
-    raise SetupError("this is Python %s, Petrel's tools need 3.11 or newer; install one and "
-                     "type: make PYTHON=python3.11 setup" % have)
+        os.execv(found, [found, *sys.argv])
+    raise SetupError(
+        f"this is Python {version[0]}.{version[1]}, Petrel's tools need 3.11 or newer; install "
+        "one, and if it is not on PATH type: make PYTHON=/path/of/python3 setup"
+    )
 
 
 def check_venv_module():
     """Debian and Ubuntu ship Python without the part that makes virtual environments."""
     if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
-        with_minor = "python3-venv python3.%d-venv" % sys.version_info[1]
-        raise SetupError("this Python cannot make a virtual environment; type: "
-                         + to_install(with_minor, "brew install python"))
+        command = to_install("python3-venv", "brew install python")
+        raise SetupError(f"this Python cannot make a virtual environment; type: {command}")
+
+
+# ---- the stamp
 
 
 def digest(paths):
@@ -92,9 +99,9 @@ def wanted():
     pyproject = ROOT / "pyproject.toml"
     sources = sorted((ROOT / "tools" / "petrel" / "setup").glob("*.py"))
     return {
-        "environment": "%s %s" % (ROOT, sys.version),
+        "environment": f"{ROOT} {sys.version}",
         "packages": digest([pyproject]),
-        "setup": digest([pyproject, Path(__file__).resolve()] + sources),
+        "setup": digest([pyproject, Path(__file__).resolve(), *sources]),
     }
 
 
@@ -106,64 +113,6 @@ def stamped():
         return {}
 
 
-def is_ready(need_mosquitto):
-    """True if nothing is left to do."""
-    if stamped() != wanted() or not (ROOT / "build" / "umqtt" / "1.3.4").is_dir():
-        return False
-    if os.environ.get("PETREL_REQUIRE_32BIT") == "1" and not LAUNCHER_32.exists():
-        return False
-    return not need_mosquitto or find_mosquitto() is not None
-
-
-def find_mosquitto():
-    """The broker's program, by the host tools' own search (that module needs no package)."""
-    sys.path.insert(0, str(ROOT / "tools"))
-    from petrel.broker import find_mosquitto as find
-    return find()
-
-
-def run(title, command, deadline_s=PIP_DEADLINE_S):
-    """Runs one long step: its title, then the seconds it took. Raises SetupError with the last
-    words of a command that failed."""
-    say(title + " ... ", end="")
-    began = time.monotonic()
-    try:
-        done = subprocess.run(command, cwd=str(ROOT), stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=deadline_s)
-    except subprocess.TimeoutExpired:
-        print("", file=sys.stderr)
-        raise SetupError("%s took longer than %d s; try again: make setup" % (title, deadline_s))
-    print("%.1f s" % (time.monotonic() - began), file=sys.stderr)
-    if done.returncode != 0:
-        raise SetupError(explain(title, done.stdout.decode(errors="replace")))
-
-
-def explain(title, output):
-    """A failed command's output in one line: its own error line, and the mending."""
-    if any(mark in output for mark in COMPILER_MISSING):
-        return "a package must be compiled here and there is no compiler; type: " + to_install(
-            "build-essential python3-dev", "xcode-select --install")
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR:")] or lines[-1:] or ["no output"]
-    return "%s failed: %s (is the package registry reachable? `%s -m pip config list` shows " \
-           "which one is used)" % (title, errors[0], PYTHON)
-
-
-def install(target):
-    """The environment and its packages."""
-    have = stamped()
-    if have.get("environment") != target["environment"]:
-        check_venv_module()
-        run("virtual environment .venv",
-            [sys.executable, "-m", "venv", "--clear", str(VENV)])
-    if have.get("packages") != target["packages"] or "environment" not in stamped():
-        run("packages of pyproject.toml (the first time takes a minute)",
-            [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check",
-             "--editable", ".[dev]"])
-        # Written before the rest, so that a failure there does not repeat all this.
-        remember(dict(target, setup=""))
-
-
 def remember(stamp):
     """Writes the stamp whole or not at all."""
     fresh = STAMP.with_suffix(".new")
@@ -171,11 +120,79 @@ def remember(stamp):
     fresh.replace(STAMP)
 
 
+def is_ready(need_mosquitto):
+    """True if nothing is left to do."""
+    build = ROOT / "build"
+    if stamped() != wanted() or not (build / "umqtt" / "1.3.4").is_dir():
+        return False
+    needs_32bit = os.environ.get("PETREL_REQUIRE_32BIT") == "1"
+    if needs_32bit and not (build / "micropython-i386" / "micropython").exists():
+        return False
+    return not need_mosquitto or find_mosquitto() is not None
+
+
+def find_mosquitto():
+    """The broker's program, by the host tools' own search (that module needs no package)."""
+    if str(ROOT / "tools") not in sys.path:
+        sys.path.insert(0, str(ROOT / "tools"))
+    from petrel.broker import find_mosquitto as find
+
+    return find()
+
+
+# ---- the work
+
+
+def run(title, command):
+    """Runs one long step: its title, then the seconds it took. Raises SetupError with the last
+    words of a command that failed."""
+    say(f"{title} ... ", end="")
+    began = time.monotonic()
+    try:
+        done = subprocess.run(
+            command,
+            check=False,
+            cwd=str(ROOT),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=DEADLINE_S,
+        )
+    except subprocess.TimeoutExpired:
+        print("failed", file=sys.stderr)
+        raise SetupError(f"{title}: no end after {DEADLINE_S} s; again: make setup") from None
+    ok = done.returncode == 0
+    print(f"{time.monotonic() - began:.1f} s" if ok else "failed", file=sys.stderr)
+    if not ok:
+        raise SetupError(f"{title}: {explain(done.stdout.decode(errors='replace'))}")
+
+
+def explain(output):
+    """A failed command's output in one line: its own error line, and the mending."""
+    if any(mark in output for mark in COMPILER_MISSING):
+        command = to_install("build-essential python3-dev", "xcode-select --install")
+        return f"a package has to be compiled here and there is no compiler; type: {command}"
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR:")] or lines[-1:] or ["no output"]
+    return f"{errors[0]} (is the package registry reachable? `pip config list` shows which it is)"
+
+
+def install(target):
+    """The environment and its packages."""
+    if stamped().get("environment") != target["environment"]:
+        check_venv_module()
+        run("virtual environment", [sys.executable, "-m", "venv", "--clear", str(VENV)])
+    if stamped().get("packages") != target["packages"]:
+        pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check"]
+        run("packages (at first this takes a minute)", [*pip, "--editable", ".[dev]"])
+        # Written before the rest, so that a failure there does not repeat all this.
+        remember(dict(target, setup=""))
+
+
 def lock():
     """Keeps two set-ups of one folder apart; returns the open file that holds the lock."""
     (ROOT / "build").mkdir(exist_ok=True)
     holder = (ROOT / "build" / "setup.lock").open("w")
-    deadline = time.monotonic() + LOCK_DEADLINE_S
+    deadline = time.monotonic() + DEADLINE_S
     told = False
     while True:
         try:
@@ -183,8 +200,7 @@ def lock():
             return holder
         except OSError:
             if time.monotonic() > deadline:
-                raise SetupError("another set-up of this folder has not ended in %d s; end it "
-                                 "and try again" % LOCK_DEADLINE_S)
+                raise SetupError("another set-up of this folder does not end; end it") from None
         if not told:
             say("waiting for another set-up of this folder")
             told = True
@@ -201,17 +217,18 @@ def set_up(again, need_mosquitto):
         target = wanted()
         install(target)
         if subprocess.call([str(PYTHON), "-m", "petrel.setup"], cwd=str(ROOT)) != 0:
-            raise SetupError("not finished, see above; when it is mended, type: make setup")
+            raise SetupError("not finished, see above; when that is mended: make setup")
         remember(target)
 
 
 def main(arguments):
+    need_mosquitto = "--need-mosquitto" in arguments
     try:
         check_python()
-        set_up("--again" in arguments, "--need-mosquitto" in arguments)
-        if "--need-mosquitto" in arguments and find_mosquitto() is None:
-            raise SetupError("the tests need Mosquitto; type: "
-                             + to_install("mosquitto", "brew install mosquitto"))
+        set_up("--again" in arguments, need_mosquitto)
+        if need_mosquitto and find_mosquitto() is None:
+            command = to_install("mosquitto", "brew install mosquitto")
+            raise SetupError(f"this needs the broker Mosquitto; type: {command}")
     except SetupError as error:
         say(str(error))
         return 1

@@ -127,6 +127,7 @@ class _Broker:
         """
         if self.running:
             return self
+        reason = ""
         for _ in range(3):  # A port that was free may be taken by now, while none is ours yet.
             reason = self._try_to_start()
             if reason is None:

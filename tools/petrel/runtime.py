@@ -198,7 +198,7 @@ def _image_files(umqtt):
         for path in (ROOT / folder).rglob("*.py"):
             if path.name != "manifest.py":  # For MicroPython's package tools, not for a board.
                 files[path.relative_to(ROOT)] = path
-    module = umqtt_file(_umqtt_folder(umqtt))
+    module = _umqtt_module(umqtt)
     files[Path("lib/umqtt") / module.name] = module
     for path in files.values():
         if not path.is_file():
@@ -206,15 +206,15 @@ def _image_files(umqtt):
     return dict(sorted(files.items()))
 
 
-def _umqtt_folder(version):
+def _umqtt_module(version):
     folders = umqtt_folders()
     if not folders:
         raise RuntimeError_("no umqtt.simple here; type: make setup")
-    if version is None:
-        return list(folders.values())[-1]
-    if version not in folders:
+    version = version or list(folders)[-1]
+    module = umqtt_file(folders.get(version, ""))
+    if module is None:
         raise RuntimeError_(f"no umqtt.simple {version} here; there is {', '.join(folders)}")
-    return folders[version]
+    return module
 
 
 def _digest(files, options):

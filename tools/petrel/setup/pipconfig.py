@@ -33,21 +33,12 @@ def finder():
     """An unearth.PackageFinder that looks where pip looks, and trusts whom pip trusts."""
     from unearth import PackageFinder
     from unearth.auth import MultiDomainBasicAuth
-    from unearth.fetchers.sync import PyPIClient
 
     settings = read()
-    trusted = settings.get("trusted-host", "").split()
-    session = PyPIClient(
-        trusted_hosts=trusted,
-        verify=_trust(settings.get("cert")),
-        cert=settings.get("client-cert"),
-        proxy=settings.get("proxy"),
-        timeout=float(settings.get("timeout", settings.get("default-timeout", 30))),
-        follow_redirects=True,
-    )
+    session = _session(settings)
     index = [settings["index-url"]] if "index-url" in settings else []
     # Without an index of its own it takes the public one, as pip does.
-    found = PackageFinder(session, index_urls=index, trusted_hosts=trusted)
+    found = PackageFinder(session, index_urls=index)  # pyright: ignore[reportArgumentType]
     if settings.get("no-index", "").lower() in ("1", "true", "yes", "on"):
         found.sources.clear()
     else:
@@ -62,6 +53,15 @@ def finder():
     return found
 
 
-def _trust(cert):
-    """Whom to trust: the file of pip's `cert`, else the system's own store."""
-    return ssl.create_default_context(cafile=cert) if cert else True
+def _session(settings):
+    from unearth.fetchers.sync import PyPIClient
+
+    cert = settings.get("cert")
+    return PyPIClient(
+        trusted_hosts=settings.get("trusted-host", "").split(),
+        verify=ssl.create_default_context(cafile=cert) if cert else True,
+        cert=settings.get("client-cert"),
+        proxy=settings.get("proxy"),
+        timeout=float(settings.get("timeout", settings.get("default-timeout", 30))),
+        follow_redirects=True,
+    )

@@ -66,6 +66,7 @@ def _make(distribution, codename):
 
 
 def _download(source, suites, new):
+    reason = None
     for suite in suites:
         try:
             return apt.download(
@@ -86,7 +87,7 @@ def _unpack(packages, folder):
             timeout=60,
         )
         if done.returncode != 0:
-            raise PassedOver(f"dpkg: {done.stderr.strip().splitlines()[-1]}")
+            raise PassedOver(f"dpkg: {(done.stderr.strip() or 'failed').splitlines()[-1]}")
     launcher = folder / "micropython"
     launcher.write_text(LAUNCHER)
     launcher.chmod(0o755)
