@@ -101,7 +101,7 @@ class _Broker:
         self.log = self.folder / f"{self.name}.log"
         self._any_port = port is None
         self._child = None
-        self.port = port
+        self.port = port or 0
         self._choose_ports()
 
     def __enter__(self):
