@@ -9,6 +9,7 @@ import json
 from .log import log
 
 _INBOX = 4
+_ID_CHARS = 64
 _SLICE_MS = 20_000
 
 
@@ -51,7 +52,7 @@ class Commands:
         number = None
         try:
             command = _parse(payload)
-            number = command.get("id")
+            number = _id(command)
             action = self._actions.get(command.get("cmd"))
             if action is None:
                 raise CommandError('"cmd" is none of ' + ", ".join(sorted(self._actions)))
@@ -76,6 +77,12 @@ def _parse(payload):
         raise CommandError('not a JSON object with "id" and "cmd"')
     if not isinstance(command.get("cmd"), str):
         raise CommandError('"cmd" is missing or no string')
-    if not isinstance(command.get("id"), (str, int, type(None))):
-        raise CommandError('"id" is no string or whole number')
     return command
+
+
+def _id(command):
+    """What the response is to be recognised by."""
+    number = command.get("id")
+    if not isinstance(number, (str, int, type(None))) or len(str(number)) > _ID_CHARS:
+        raise CommandError('"id" is no whole number and no string of at most %d characters' % _ID_CHARS)
+    return number

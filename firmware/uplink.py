@@ -156,6 +156,9 @@ class Uplink:
             message = self._posts.pop(0)
             try:
                 await self._link.send(message)
+            except ValueError as error:
+                self.posts_dropped += 1
+                log("uplink", "a message of kind %s can't be sent: %s" % (message.kind, error))
             except BaseException:
                 self._posts.insert(0, message)
                 raise

@@ -10,6 +10,15 @@ An encoder is made with (channels, stream) and writes into a buffer that the out
 """
 
 
+def _module(name):
+    return __import__("firmware.payloads." + name, None, None, ("Encoder",))
+
+
 def make(name, *arguments):
     """Return the encoder `name`, importing only its module."""
-    return __import__("firmware.payloads." + name, None, None, ("Encoder",)).Encoder(*arguments)
+    return _module(name).Encoder(*arguments)
+
+
+def most_bytes(name, channels):
+    """The longest message of one reading of these channels."""
+    return _module(name).most_bytes(channels)

@@ -1,0 +1,81 @@
+"""The Unix port as a board. `petrel run` plays the hardware around it: power, reset line and watchdog.
+
+stdout and stdin are wires to it: we write `wdt MS` to arm or feed the watchdog, it writes `stop`, and the end of stdin
+is the end of the power. Without `petrel run` there are no such wires, and no watchdog. The environment names the
+config (PETREL_CONFIG), the folder that stands for the flash (PETREL_STATE) and the rest (see `Board`).
+"""
+
+import asyncio
+import binascii
+import os
+import sys
+import time
+
+STATUS_RESET = 3
+
+
+class Board:
+    def __init__(self):
+        self.config_path = os.getenv("PETREL_CONFIG") or "config.json"
+        self.reset_cause = os.getenv("PETREL_RESET_CAUSE") or "power"
+        self.options = {"until_drained": bool(os.getenv("PETREL_UNTIL_DRAINED"))}
+        self._state = os.getenv("PETREL_STATE") or "."
+        self._wired = bool(os.getenv("PETREL_SUPERVISED"))
+        self._clock_set = os.getenv("PETREL_CLOCK") != "unset"  # a board that has no time yet, for tests
+
+    def unique_id(self):
+        """A random id, made when the state folder is first used."""
+        unique = self.load("unique_id")
+        if unique is None:
+            unique = binascii.hexlify(os.urandom(6))
+            self.save("unique_id", unique)
+        return unique.decode()
+
+    def wall_ms(self):
+        """`time.time` is a float here; the integer clock counts from 1970."""
+        return time.time_ns() // 1_000_000 if self._clock_set else None
+
+    async def network_up(self, wifi):
+        """The host's network is up, or the link finds out."""
+
+    def watchdog(self, ms):
+        if self._wired:
+            print("wdt", ms)
+
+    def load(self, name):
+        try:
+            with open(self._path(name), "rb") as file:
+                return file.read()
+        except OSError:
+            return None
+
+    def save(self, name, data):
+        """A rename replaces the old state at one moment."""
+        path = self._path(name)
+        with open(path + ".new", "wb") as file:
+            file.write(data)
+        os.rename(path + ".new", path)
+
+    async def stop_requested(self):
+        if not self._wired:
+            while True:
+                await asyncio.sleep(3600)
+        wire = asyncio.StreamReader(sys.stdin.buffer)
+        while True:
+            line = await wire.readline()
+            if not line:
+                sys.exit(1)  # the power is gone: not another word to anyone
+            if line.strip() == b"stop":
+                return
+
+    def sleep_ms(self, ms):
+        time.sleep_ms(ms)
+
+    def reset(self):
+        self.exit(STATUS_RESET)
+
+    def exit(self, status):
+        sys.exit(status)
+
+    def _path(self, name):
+        return self._state + "/" + name

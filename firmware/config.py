@@ -1,0 +1,61 @@
+"""Reading a config: `config.json`, with `secrets.json` beside it merged over it, checked, its defaults filled in.
+
+`load` is what the device starts with and what `petrel check` prints; the rules are in `firmware/config_rules.py`, what
+needs more than one key in `firmware/config_limits.py`. The modules that check are only imported while they are at it.
+"""
+
+import json
+
+
+class ConfigError(Exception):
+    """`problems` is a list of lines: path: what was found; what is allowed."""
+
+    def __init__(self, problems):
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+def load(path):
+    """Return the config of the file `path`, complete and valid, its file names absolute; raises ConfigError."""
+    from .config_kinds import check
+
+    folder = path[: path.rfind("/") + 1]
+    config = _read(path)
+    try:
+        secrets = _read(folder + "secrets.json")
+    except _Missing:
+        secrets = {}
+    _merge(config, secrets)
+    return check(config, folder)
+
+
+class _Missing(ConfigError):
+    pass
+
+
+def _read(path):
+    try:
+        with open(path) as file:
+            config = json.load(file)
+    except OSError as error:
+        raise (_Missing if error.errno == 2 else ConfigError)(["%s: can't be read (%s)" % (path, _why(error))])
+    except UnicodeError:
+        raise ConfigError(["%s: not UTF-8" % path])
+    except (ValueError, RuntimeError, MemoryError):
+        raise ConfigError(["%s: not valid JSON, or not all of it is there" % path])
+    if not isinstance(config, dict):
+        raise ConfigError(["%s: a %s found; an object is allowed" % (path, type(config).__name__)])
+    return config
+
+
+def _why(error):
+    return {2: "there is no such file", 13: "permission denied", 21: "it is a folder"}.get(error.errno, str(error))
+
+
+def _merge(config, over):
+    """Lay `over` on `config`, objects key by key."""
+    for key in over:
+        if isinstance(over[key], dict) and isinstance(config.get(key), dict):
+            _merge(config[key], over[key])
+        else:
+            config[key] = over[key]
