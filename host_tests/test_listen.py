@@ -13,6 +13,7 @@ import time
 
 import pytest
 from paho.mqtt import publish
+
 from petrel.broker import Mosquitto
 from petrel.errors import Misuse
 from petrel.listen import Target, parse_url

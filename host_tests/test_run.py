@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from petrel import runtime
 
 # Starts a board around the program in argv[1]; argv[2:] are Limits, as NAME=SECONDS.
