@@ -133,8 +133,9 @@ class _Check:
         channel = dict(config_rules.CHANNEL)
         module = _driver(driver)
         if module:
-            rules.update(module.OPTIONS)
-            channel.update(getattr(module, "CHANNEL", {}))
+            of_driver, of_channel = module.rules()
+            rules.update(of_driver)
+            channel.update(of_channel)
             rules["channels"] = (config_rules.mapping(config_rules.table(channel), 32), ...)
         elif isinstance(driver, str):
             self.wrong(path + ".driver", driver, "there is no driver of that name; there are: " + ", ".join(_drivers()))

@@ -82,6 +82,12 @@ class _Wire:
         self._packet = packet
         self._at = 0
 
+    def mark(self):
+        return self._written
+
+    def back_to(self, mark):
+        self._written = mark
+
     def next_out(self):
         return self._view[self._sent : self._written]
 
@@ -139,12 +145,19 @@ class Engine:
         self._owe(_CONNACK, 0, now)
 
     def publish(self, topic, payload, retain, qos, now):
-        """Write a PUBLISH (topic as bytes) and return its packet id, None at QoS 0."""
+        """Write a PUBLISH (topic as bytes) and return its packet id, None at QoS 0.
+
+        Raises ValueError, and writes nothing, if it does not fit the memory for what waits to be sent.
+        """
         self._wrap_id()
+        start = self._wire.mark()
         try:
             self._client.publish(topic, payload, retain, qos)
         except _Empty:
             return self._owe(_PUBACK, self._client.pid, now)
+        except ValueError:
+            self._wire.back_to(start)
+            raise
         return None
 
     def subscribe(self, topic, now):

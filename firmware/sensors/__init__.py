@@ -8,8 +8,9 @@ A driver is a class `Sensor`, made with (its entry in the config, the board):
                            in ms that the source itself gives the reading, or None for the device's clock
 
 `read` raises OSError or ValueError when the sensor can't be read, and Ended when it will never give another reading.
-Neither waits nor allocates more than it must. `OPTIONS` in the module are the rules of the driver's own keys
-(`firmware/config_rules.py`), `check(entry)` yields (path, problem) for what rules can't say.
+Neither waits nor allocates more than it must. Beside the class the module has `rules()`: the rules of the driver's own
+keys and of its channels' (`firmware/config_rules.py`), and `check(entry)`, which yields (path, problem) for what rules
+can't say.
 """
 
 

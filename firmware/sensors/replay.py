@@ -6,22 +6,23 @@ it. With `"times": "recorded"` readings carry the times in the column `time_colu
 
 from scaled import parse
 
-from firmware.config_rules import boolean, choice, file, integer, mapping, text
-
 from . import Ended, channels
 
-OPTIONS = {
-    "file": (file(), ...),  # The CSV file; its first line names the columns.
-    "row": (integer(0, 1_000_000_000), 0),  # The first row that is replayed, counted from 0.
-    "speed": (integer(1, 1_000_000), 1),  # Replays so many times faster than `every_s`.
-    "loop": (boolean(), False),  # Starts again at the file's end, from its first row; otherwise the sensor ends there.
-    "times": (choice("device", "recorded"), "device"),  # Whose time a reading carries: the device's clock, or the file's.
-    "time_column": (text(1, 64), "t"),  # The column of Unix seconds for `"times": "recorded"`.
-}
-# What a channel of a replay may say beside `unit` and `decimals`.
-CHANNEL = {
-    "column": (text(1, 64), None),  # The CSV column; null: the channel's key.
-}
+
+def rules():
+    """The keys of this driver's entries, and what their channels may say beside `unit` and `decimals`."""
+    from firmware.config_rules import boolean, choice, file, integer, text
+
+    return {
+        "file": (file(), ...),  # The CSV file; its first line names the columns.
+        "row": (integer(0, 1_000_000_000), 0),  # The first row that is replayed, counted from 0.
+        "speed": (integer(1, 1_000_000), 1),  # Replays so many times faster than `every_s`.
+        "loop": (boolean(), False),  # true: starts again at the file's end; false: the sensor ends there.
+        "times": (choice("device", "recorded"), "device"),  # Whose time a reading carries: the clock's, or the file's.
+        "time_column": (text(1, 64), "t"),  # The column of Unix seconds for `"times": "recorded"`.
+    }, {
+        "column": (text(1, 64), None),  # The CSV column; null: the channel's key.
+    }
 
 
 def check(entry):
