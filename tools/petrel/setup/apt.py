@@ -85,7 +85,8 @@ def _stanza(source, suite, architecture):
         "Architectures": architecture,
     }
     fields |= {name.title(): source[name] for name in _COPIED if name in source}
-    return "".join(f"{name}: {value}\n" for name, value in fields.items())
+    # A key may stand in the field itself, on the lines after its name.
+    return "".join(f"{name}: {value}\n".replace(": \n", ":\n") for name, value in fields.items())
 
 
 def _options(folder, architecture):
@@ -122,7 +123,7 @@ def _apt_get(arguments):
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise AptError(f"apt-get: {type(error).__name__}") from None
-    # `update` ends with 0 although an index could not be fetched, and says so in a line `W:`.
-    failed = re.findall(r"^(?:E|W): (Unable.*|Failed to fetch .*|.*)$", done.stderr, re.MULTILINE)
+    failed = re.findall(r"^[EW]: (.*)$", done.stderr, re.MULTILINE)
     if done.returncode != 0:
-        raise AptError(f"apt-get: {' '.join(failed[:1]) or 'failed'}")
+        reason = " ".join(failed[:1]) or "failed"
+        raise AptError("apt-get: " + re.sub(r"//[^/\s]*@", "//", reason))  # no password in it
