@@ -109,6 +109,7 @@ def _options(folder, architecture):
         "APT::Sandbox::User": "root",  # The helper user _apt cannot enter every home folder.
         "Acquire::Languages": "none",
         "Acquire::Retries": "2",
+        "APT::Update::Error-Mode": "any",  # Else it ends well without the lists.
         "Debug::NoLocking": "true",  # The system's own lock needs rights, and is not concerned.
     }
     return [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
