@@ -1,4 +1,6 @@
-"""Runs first at every start, and always returns: whatever is wrong, the REPL stays within reach."""
+"""Runs first at every start, and always returns: whatever is wrong, the REPL stays within
+reach.
+"""
 
 import gc
 

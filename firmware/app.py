@@ -6,6 +6,8 @@ import json
 import os
 import sys
 
+from micropython import const
+
 from backoff import Backoff
 from rate import RateLimit
 from ring import RingQueue
@@ -22,8 +24,8 @@ from .sampler import Sampler
 from .uplink import Uplink
 from .vitals import Vitals
 
-_FREE_FOR_OTHERS = 16_000  # bytes of heap that the queue leaves to what is made later
-_DRAIN_MS = 8_000  # the longest that a polite stop goes on delivering
+_FREE_FOR_OTHERS = const(16_000)  # bytes of heap that the queue leaves to what is made later
+_DRAIN_MS = const(8_000)  # the longest that a polite stop goes on delivering
 
 
 class App:
@@ -38,10 +40,14 @@ class App:
         self._clock = clock = Clock(uptime, board.wall_ms)
         self._vitals = Vitals(clock)
         self._commands = Commands(
-            {"ping": self._ping, "info": self._info, "read": self._read, "reboot": self._reboot}, self._post, self._vitals
+            {"ping": self._ping, "info": self._info, "read": self._read, "reboot": self._reboot},
+            self._post,
+            self._vitals,
         )
         self._identity = _identity(board, config)
-        self._sensors = [sensors.module(entry["driver"]).Sensor(entry, board) for entry in config["sensors"]]
+        self._sensors = [
+            sensors.module(entry["driver"]).Sensor(entry, board) for entry in config["sensors"]
+        ]
         self._channels = [channel for sensor in self._sensors for channel in sensor.channels]
         self._wifi = config["wifi"]
         self._make_parts(config)
@@ -51,12 +57,16 @@ class App:
         payload, limits, reconnect = config["payload"], config["limits"], config["reconnect"]
         message_bytes = limits["message_bytes"]
         name = config["links"][0]
-        link = links.make(name, config[name], identity, clock, self._commands.receive, message_bytes)
+        link = links.make(
+            name, config[name], identity, clock, self._commands.receive, message_bytes
+        )
         encoder = payloads.make(payload["format"], self._channels, identity.stream)
         channels = len(self._channels)
         age_ms = _ms(payload["max_age_s"])
         queue = _queue(config["queue"]["limit_kb"])
-        outbox = Outbox(queue, encoder, channels, clock, payload["batch"], age_ms, message_bytes, link.window)
+        outbox = Outbox(
+            queue, encoder, channels, clock, payload["batch"], age_ms, message_bytes, link.window
+        )
         sampler = Sampler(outbox, clock, vitals)
         for sensor, entry in zip(self._sensors, config["sensors"]):
             sampler.add(sensor, entry["driver"], _ms(entry["every_s"]), entry.get("speed", 1))
@@ -122,7 +132,11 @@ class App:
         _remember(self._board, self._identity.stream, outbox.acked)
         if len(outbox):
             log("app", "%d readings could not be delivered and go with the memory" % len(outbox))
-        log("app", "%s; sampled %d acked %d dropped %d" % (self._why, outbox.sampled, outbox.acked, outbox.dropped))
+        log(
+            "app",
+            "%s; sampled %d acked %d dropped %d"
+            % (self._why, outbox.sampled, outbox.acked, outbox.dropped),
+        )
 
     # Commands
 
@@ -148,7 +162,10 @@ class App:
         if number is None:
             raise CommandError("no sensor could be read")
         values = zip(self._channels, self._sampler.values)
-        return {"n": number, "values": {c.key: text(v, c.decimals) for c, v in values if v is not None}}
+        return {
+            "n": number,
+            "values": {c.key: text(v, c.decimals) for c, v in values if v is not None},
+        }
 
     async def _reboot(self, command):
         self.reboot = True
@@ -161,7 +178,9 @@ def _ms(seconds):
 
 
 def _queue(limit_kb):
-    """The readings' memory: what the config asks for, or what the heap has beside its other uses."""
+    """The readings' memory: what the config asks for, or what the heap has beside its other
+    uses.
+    """
     gc.collect()
     wanted = limit_kb * 1024
     limit = max(1024, min(wanted, gc.mem_free() - _FREE_FOR_OTHERS))
@@ -172,7 +191,11 @@ def _queue(limit_kb):
         except MemoryError:  # free, but not in one piece
             limit = limit * 3 // 4
     if limit < wanted:
-        log("app", "the queue has %d KB, not the %d of queue.limit_kb: there is no more memory" % (limit // 1024, limit_kb))
+        log(
+            "app",
+            "the queue has %d KB, not the %d of queue.limit_kb: there is no more memory"
+            % (limit // 1024, limit_kb),
+        )
     return queue
 
 
@@ -195,5 +218,7 @@ def _identity(board, config):
 
 
 def _remember(board, stream, number):
-    """Keep the stream and the last of its readings that is known to be safe, for the next life's birth."""
+    """Keep the stream and the last of its readings that is known to be safe, for the next life's
+    birth.
+    """
     board.save("stream", json.dumps({"s": stream, "n": number}).encode())

@@ -1,14 +1,20 @@
-"""The device's clocks: uptime, which everything counts in, and Unix time, which only messages need.
+"""The device's clocks: uptime, which everything counts in, and Unix time, which only messages
+need.
 
-Unix time is uptime plus an offset that the board's wall clock gives. The offset is kept while the two agree within
-`_STEP_MS`, so that readings taken evenly are dated evenly, and taken over when the wall clock is set.
+Unix time is uptime plus an offset that the board's wall clock gives. The offset is kept while the
+two agree within `_STEP_MS`, so that readings taken evenly are dated evenly, and taken over when
+the wall clock is set.
 """
 
-_STEP_MS = 500
+from micropython import const
+
+_STEP_MS = const(500)
 
 
 class Clock:
-    """`uptime` is a `ticks.Uptime`; `wall_ms()` gives Unix milliseconds, or None while the clock is not set."""
+    """`uptime` is a `ticks.Uptime`; `wall_ms()` gives Unix milliseconds, or None while the clock
+    is not set.
+    """
 
     def __init__(self, uptime, wall_ms):
         self.now = uptime.now

@@ -1,16 +1,20 @@
-"""Commands from the peer: `{"id":…,"cmd":…}` in, `{"id":…,"ok":true,…}` or `{"id":…,"ok":false,"error":…}` out.
+"""Commands from the peer: `{"id":…,"cmd":…}` in, `{"id":…,"ok":true,…}` or
+`{"id":…,"ok":false,"error":…}` out.
 
-ping, info, read (take a reading now), reboot. Commands wait in a short inbox and are executed one after the other.
+ping, info, read (take a reading now), reboot. Commands wait in a short inbox and are executed one
+after the other.
 """
 
 import asyncio
 import json
 
+from micropython import const
+
 from .log import log
 
-_INBOX = 4
-_ID_CHARS = 64
-_SLICE_MS = 20_000
+_INBOX = const(4)
+_ID_CHARS = const(64)
+_SLICE_MS = const(20_000)
 
 
 class CommandError(Exception):
@@ -18,7 +22,9 @@ class CommandError(Exception):
 
 
 class Commands:
-    """`actions` is {name: coroutine function of the command}, returning what the response adds to `ok`."""
+    """`actions` is {name: coroutine function of the command}, returning what the response adds to
+    `ok`.
+    """
 
     def __init__(self, actions, post, vitals):
         self._actions = actions
@@ -84,5 +90,7 @@ def _id(command):
     """What the response is to be recognised by."""
     number = command.get("id")
     if not isinstance(number, (str, int, type(None))) or len(str(number)) > _ID_CHARS:
-        raise CommandError('"id" is no whole number and no string of at most %d characters' % _ID_CHARS)
+        raise CommandError(
+            '"id" is no whole number and no string of at most %d characters' % _ID_CHARS
+        )
     return number

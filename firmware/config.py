@@ -1,7 +1,9 @@
-"""Reading a config: `config.json`, with `secrets.json` beside it merged over it, checked, its defaults filled in.
+"""Reading a config: `config.json`, with `secrets.json` beside it merged over it, checked, its
+defaults filled in.
 
-`load` is what the device starts with and what `petrel check` prints; the rules are in `firmware/config_rules.py`, what
-needs more than one key in `firmware/config_limits.py`. The modules that check are only imported while they are at it.
+`load` is what the device starts with and what `petrel check` prints; the rules are in
+`firmware/config_rules.py`, what needs more than one key in `firmware/config_limits.py`. The
+modules that check are only imported while they are at it.
 """
 
 import json
@@ -16,7 +18,9 @@ class ConfigError(Exception):
 
 
 def load(path):
-    """Return the config of the file `path`, complete and valid, its file names absolute; raises ConfigError."""
+    """Return the config of the file `path`, complete and valid, its file names absolute; raises
+    ConfigError.
+    """
     from .config_kinds import check
 
     folder = path[: path.rfind("/") + 1]
@@ -38,7 +42,9 @@ def _read(path):
         with open(path) as file:
             config = json.load(file)
     except OSError as error:
-        raise (_Missing if error.errno == 2 else ConfigError)(["%s: can't be read (%s)" % (path, _why(error))])
+        raise (_Missing if error.errno == 2 else ConfigError)(
+            ["%s: can't be read (%s)" % (path, _why(error))]
+        )
     except UnicodeError:
         raise ConfigError(["%s: not UTF-8" % path])
     except (ValueError, RuntimeError, MemoryError):
@@ -49,7 +55,9 @@ def _read(path):
 
 
 def _why(error):
-    return {2: "there is no such file", 13: "permission denied", 21: "it is a folder"}.get(error.errno, str(error))
+    return {2: "there is no such file", 13: "permission denied", 21: "it is a folder"}.get(
+        error.errno, str(error)
+    )
 
 
 def _merge(config, over):

@@ -1,4 +1,5 @@
-"""What `petrel check` runs on the Unix port: prints what is wrong with the config PETREL_CONFIG, a line a problem.
+"""What `petrel check` runs on the Unix port: prints what is wrong with the config PETREL_CONFIG,
+a line a problem.
 
 The exit status is 2 if there is anything, else 0.
 """

@@ -1,7 +1,8 @@
 """Applies the rules of a config.
 
-Every kind of rule has a method (value, its arguments, path) that returns the value as the application wants it, and
-reports what is wrong. A problem reads `path: what was found; what is allowed`.
+Every kind of rule has a method (value, its arguments, path) that returns the value as the
+application wants it, and reports what is wrong. A problem reads `path: what was found; what is
+allowed`.
 """
 
 import json
@@ -68,7 +69,11 @@ class _Check:
 
     def _text(self, value, arguments, path):
         shortest, longest = arguments
-        if not isinstance(value, str) or not shortest <= len(value.encode()) <= longest or _control(value):
+        if (
+            not isinstance(value, str)
+            or not shortest <= len(value.encode()) <= longest
+            or _control(value)
+        ):
             self.wrong(path, value, "text of %d to %d bytes is allowed" % (shortest, longest))
         return value
 
@@ -98,7 +103,11 @@ class _Check:
         shortest, longest = arguments
         digits = isinstance(value, str) and not value.strip("0123456789abcdefABCDEF")
         if not digits or len(value) % 2 or not shortest <= len(value) // 2 <= longest:
-            self.problem(path, "a key found that is none", "%d to %d bytes in hexadecimal" % (shortest, longest))
+            self.problem(
+                path,
+                "a key found that is none",
+                "%d to %d bytes in hexadecimal" % (shortest, longest),
+            )
         return value
 
     def _file(self, value, arguments, path):
@@ -138,7 +147,11 @@ class _Check:
             channel.update(of_channel)
             rules["channels"] = (config_rules.mapping(config_rules.table(channel), 32), ...)
         elif isinstance(driver, str):
-            self.wrong(path + ".driver", driver, "there is no driver of that name; there are: " + ", ".join(_drivers()))
+            self.wrong(
+                path + ".driver",
+                driver,
+                "there is no driver of that name; there are: " + ", ".join(_drivers()),
+            )
             return value
         known = len(self.problems)
         result = self.table(value, rules, path)
@@ -151,7 +164,11 @@ class _Check:
 def _driver(name):
     from . import sensors
 
-    if not isinstance(name, str) or not name or name.strip("abcdefghijklmnopqrstuvwxyz0123456789_"):
+    if (
+        not isinstance(name, str)
+        or not name
+        or name.strip("abcdefghijklmnopqrstuvwxyz0123456789_")
+    ):
         return None
     try:
         return sensors.module(name)

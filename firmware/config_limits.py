@@ -18,14 +18,27 @@ def limits(config, problem):
 
 def _device(device_id, problem):
     if device_id and (device_id.strip() != device_id or any(c in "/+#" for c in device_id)):
-        problem("device.id", '"%s" found' % device_id, "it is part of a topic: no / + # and no space at its ends")
+        problem(
+            "device.id",
+            '"%s" found' % device_id,
+            "it is part of a topic: no / + # and no space at its ends",
+        )
 
 
 def _link(name, link, problem):
     host = link["host"]
     tls = link["tls"]
-    if tls is None and not link["insecure"] and host not in _LOOPBACK and not host.startswith("127."):
-        problem(name + ".tls", "plain text to %s" % host, 'give "tls", or say "insecure": true and bear it')
+    if (
+        tls is None
+        and not link["insecure"]
+        and host not in _LOOPBACK
+        and not host.startswith("127.")
+    ):
+        problem(
+            name + ".tls",
+            "plain text to %s" % host,
+            'give "tls", or say "insecure": true and bear it',
+        )
     if tls is not None:
         _tls(name + ".tls", tls, problem)
     if link["password"] is not None and link["username"] is None:
@@ -33,13 +46,22 @@ def _link(name, link, problem):
 
 
 def _tls(path, tls, problem):
-    for one, other in (("cert", "key"), ("key", "cert"), ("psk_identity", "psk_key_hex"), ("psk_key_hex", "psk_identity")):
+    for one, other in (
+        ("cert", "key"),
+        ("key", "cert"),
+        ("psk_identity", "psk_key_hex"),
+        ("psk_key_hex", "psk_identity"),
+    ):
         if tls[one] is not None and tls[other] is None:
             problem(path + "." + other, "missing", "%s goes together with it" % one)
     if tls["psk_identity"] is not None and tls["ca"] is not None:
         problem(path, "certificates and a pre-shared key found", "either is allowed, not both")
     if tls["psk_identity"] is None and tls["ca"] is None and tls["psk_key_hex"] is None:
-        problem(path + ".ca", "missing", "the peer is always verified: give its authority's certificate, or a PSK")
+        problem(
+            path + ".ca",
+            "missing",
+            "the peer is always verified: give its authority's certificate, or a PSK",
+        )
 
 
 def _channels(sensors, problem):
@@ -50,7 +72,11 @@ def _channels(sensors, problem):
             if key in _RESERVED:
                 problem(path, "a reserved key", "not allowed: " + ", ".join(_RESERVED))
             elif not 1 <= len(key.encode()) <= 16 or any(ord(c) < 32 or c in '"\\' for c in key):
-                problem(path, "a key that can't stand in a message", 'text of 1 to 16 bytes without " and \\')
+                problem(
+                    path,
+                    "a key that can't stand in a message",
+                    'text of 1 to 16 bytes without " and \\',
+                )
             elif key in seen:
                 problem(path, "a key that %s has too" % seen[key], "every channel needs its own")
             seen[key] = path
@@ -60,7 +86,11 @@ def _recorded(sensors, problem):
     if len(sensors) > 1:
         for i in range(len(sensors)):
             if sensors[i].get("times") == "recorded":
-                problem("sensors[%d].times" % i, '"recorded" beside other sensors', "a reading has one time only")
+                problem(
+                    "sensors[%d].times" % i,
+                    '"recorded" beside other sensors',
+                    "a reading has one time only",
+                )
 
 
 def _message(config, problem):

@@ -1,8 +1,9 @@
 """The rules of a config: every key, what it may be, what it is when it is not given.
 
-A table is {key: (kind, default)}; the default `...` says that the key must be given, None that it may be null. The
-comment behind a key is its line in the README's reference (`petrel.reference` reads it there), so that it costs the
-device nothing. `firmware/config.py` applies the rules; the driver's own keys are in the driver's file.
+A table is {key: (kind, default)}; the default `...` says that the key must be given, None that it
+may be null. The comment above a key is its line in the README's reference (`petrel.reference`
+reads it there), so that it costs the device nothing. `firmware/config.py` applies the rules; the
+driver's own keys are in the driver's file.
 """
 
 
@@ -51,60 +52,89 @@ def mapping(kind, longest):
 
 
 DEVICE = {
-    "id": (text(1, 64), None),  # The name in every topic, without `/`, `+` and `#`; null: the chip's unique id.
+    # The name in every topic, without `/`, `+` and `#`; null: the chip's unique id.
+    "id": (text(1, 64), None),
 }
 WIFI = {
-    "ssid": (text(0, 32), ...),  # The network's name; `""`: no WiFi (the Unix port).
-    "password": (text(0, 63), ""),  # `""` for an open network.
+    # The network's name; `""`: no WiFi (the Unix port).
+    "ssid": (text(0, 32), ...),
+    # `""` for an open network.
+    "password": (text(0, 63), ""),
 }
 TLS = {
-    "ca": (file(), None),  # Certificate of the authority that the peer must prove itself by.
-    "cert": (file(), None),  # This device's certificate, for mutual TLS, with `key`.
-    "key": (file(), None),  # Its private key.
-    "psk_identity": (text(1, 128), None),  # In place of certificates: the name of a pre-shared key, with `psk_key_hex`.
-    "psk_key_hex": (hex_bytes(16, 64), None),  # The key, 16 to 64 bytes in hexadecimal.
+    # Certificate of the authority that the peer must prove itself by.
+    "ca": (file(), None),
+    # This device's certificate, for mutual TLS, with `key`.
+    "cert": (file(), None),
+    # Its private key.
+    "key": (file(), None),
+    # In place of certificates: the name of a pre-shared key, with `psk_key_hex`.
+    "psk_identity": (text(1, 128), None),
+    # The key, 16 to 64 bytes in hexadecimal.
+    "psk_key_hex": (hex_bytes(16, 64), None),
 }
 UMQTT = {
-    "host": (text(1, 253), "127.0.0.1"),  # The broker's name or address.
-    "port": (integer(1, 65535), None),  # null: 8883 with `tls`, else 1883.
+    # The broker's name or address.
+    "host": (text(1, 253), "127.0.0.1"),
+    # null: 8883 with `tls`, else 1883.
+    "port": (integer(1, 65535), None),
     "username": (text(1, 256), None),
     "password": (text(0, 256), None),
-    "keepalive_s": (seconds(1, 3600), 30),  # A connection that is silent for 1.25 times this long is given up.
-    "timeout_s": (seconds(1, 60), 10),  # Deadline of a connection's whole set-up, and of each acknowledgement.
-    "qos": (integer(0, 1), 1),  # 1: a reading is kept until the broker has acknowledged it. 0: until it is sent.
-    "tls": (table(TLS), None),  # null: plain text, for loopback only.
-    "insecure": (boolean(), False),  # true: plain text to another machine all the same; the status says so.
+    # A connection that is silent for 1.25 times this long is given up.
+    "keepalive_s": (seconds(1, 3600), 30),
+    # Deadline of a connection's whole set-up, and of each acknowledgement.
+    "timeout_s": (seconds(1, 60), 10),
+    # 1: a reading is kept until the broker has acknowledged it. 0: until it is sent.
+    "qos": (integer(0, 1), 1),
+    # null: plain text, for loopback only.
+    "tls": (table(TLS), None),
+    # true: plain text to another machine all the same; the status says so.
+    "insecure": (boolean(), False),
 }
 LINKS = {"umqtt": UMQTT}
 CHANNEL = {
-    "unit": (text(1, 16), None),  # SenML's name of the unit (RFC 8428).
-    "decimals": (integer(0, 9), 2),  # Digits behind the point that are kept.
+    # SenML's name of the unit (RFC 8428).
+    "unit": (text(1, 16), None),
+    # Digits behind the point that are kept.
+    "decimals": (integer(0, 9), 2),
 }
 SENSOR = {
-    "driver": (text(1, 32), ...),  # Name of a file in `firmware/sensors/`.
-    "every_s": (seconds(0.001, 86400), 10),  # A reading is taken every so many seconds.
+    # Name of a file in `firmware/sensors/`.
+    "driver": (text(1, 32), ...),
+    # A reading is taken every so many seconds.
+    "every_s": (seconds(0.001, 86400), 10),
 }
 PAYLOAD = {
-    "format": (choice("json"), "json"),  # How readings are written.
-    "batch": (integer(1, 1000), 1),  # Readings a message.
-    "max_age_s": (seconds(0, 86400), 60),  # A reading waits no longer than this for its batch to fill.
+    # How readings are written.
+    "format": (choice("json"), "json"),
+    # Readings a message.
+    "batch": (integer(1, 1000), 1),
+    # A reading waits no longer than this for its batch to fill.
+    "max_age_s": (seconds(0, 86400), 60),
 }
 QUEUE = {
-    "limit_kb": (integer(1, 16384), 64),  # Memory for readings that can't be delivered yet; less where it is not free.
-    "when_full": (choice("drop_oldest"), "drop_oldest"),  # What gives way; it is counted.
+    # Memory for readings that can't be delivered yet; less where it is not free.
+    "limit_kb": (integer(1, 16384), 64),
+    # What gives way; it is counted.
+    "when_full": (choice("drop_oldest"), "drop_oldest"),
 }
 RECONNECT = {
-    "first_s": (seconds(0.01, 3600), 1),  # The shortest delay before connecting again; it grows with every failure.
-    "max_s": (seconds(0.01, 86400), 120),  # The longest.
+    # The shortest delay before connecting again; it grows with every failure.
+    "first_s": (seconds(0.01, 3600), 1),
+    # The longest.
+    "max_s": (seconds(0.01, 86400), 120),
 }
 LIMITS = {
-    "publish_per_s": (integer(1, 100000), 50),  # Messages a second at the most.
-    "message_bytes": (integer(64, 65000), 1024),  # A payload is never longer; a batch is split.
+    # Messages a second at the most.
+    "publish_per_s": (integer(1, 100000), 50),
+    # A payload is never longer; a batch is split.
+    "message_bytes": (integer(64, 65000), 1024),
 }
 ROOT = {
     "device": (table(DEVICE), {}),
     "wifi": (listing(table(WIFI), 0, 8), []),
-    "links": (listing(choice(*sorted(LINKS)), 1, 1), ["umqtt"]),  # The protocols, in order of preference.
+    # The protocols, in order of preference.
+    "links": (listing(choice(*sorted(LINKS)), 1, 1), ["umqtt"]),
     "sensors": (listing(("sensor",), 1, 16), ...),
     "payload": (table(PAYLOAD), {}),
     "queue": (table(QUEUE), {}),

@@ -4,8 +4,10 @@ import asyncio
 import gc
 import json
 
-_EVERY_MS = 180_000
-_SLICE_MS = 20_000
+from micropython import const
+
+_EVERY_MS = const(180_000)
+_SLICE_MS = const(20_000)
 
 
 class Health:
@@ -23,9 +25,10 @@ class Health:
         self.uplink.post("health", self.payload())
 
     def payload(self):
-        """{"s" stream, "up" uptime in s, "n" last number sampled, "acked" last number acknowledged, "queued" and
-        "dropped" readings, "late_ms" the latest reading since the last health, "skipped" readings, "failed" reads a
-        sensor, "connects", "acks" messages acknowledged, "posts_dropped", "free" heap in bytes}
+        """{"s" stream, "up" uptime in s, "n" last number sampled, "acked" last number
+        acknowledged, "queued" and "dropped" readings, "late_ms" the latest reading since the last
+        health, "skipped" readings, "failed" reads a sensor, "connects", "acks" messages
+        acknowledged, "posts_dropped", "free" heap in bytes}
         """
         sampler, outbox, uplink = self._sampler, self._outbox, self.uplink
         gc.collect()

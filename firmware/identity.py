@@ -4,8 +4,9 @@ import json
 
 
 class Identity:
-    """`stream` is the number of this life of the queue; `before` that of the life before it, {"s", "n"} or None, with
-    `n` the last of its readings that is known to be safe; `about` is added to the birth.
+    """`stream` is the number of this life of the queue; `before` that of the life before it,
+    {"s", "n"} or None, with `n` the last of its readings that is known to be safe; `about` is
+    added to the birth.
     """
 
     def __init__(self, device_id, stream, before=None, about=None):

@@ -3,8 +3,8 @@
     put(due, values) -> queue -> take() -> Message -> done(message) -> forgotten
                           ^---- rewind(): the connection is gone, everything not done is sent again
 
-A message leaves once `batch` readings wait, the oldest has waited `max_age_ms`, or `flush` is set; it holds as many
-of them as fit `message_bytes`, never part of one.
+A message leaves once `batch` readings wait, the oldest has waited `max_age_ms`, or `flush` is
+set; it holds as many of them as fit `message_bytes`, never part of one.
 """
 
 import asyncio
@@ -14,12 +14,23 @@ from .links import Message
 
 
 class Outbox:
-    """`queue` has the journal's interface; `messages` is how many may be under way at once (the link's window).
+    """`queue` has the journal's interface; `messages` is how many may be under way at once (the
+    link's window).
 
     Memory: the queue's, `messages` buffers of `message_bytes`, one record.
     """
 
-    def __init__(self, queue, encoder, channels, clock, batch=1, max_age_ms=60_000, message_bytes=1024, messages=1):
+    def __init__(
+        self,
+        queue,
+        encoder,
+        channels,
+        clock,
+        batch=1,
+        max_age_ms=60_000,
+        message_bytes=1024,
+        messages=1,
+    ):
         self._queue = queue
         self._encoder = encoder
         self._clock = clock
@@ -51,7 +62,8 @@ class Outbox:
     def put(self, due_ms, values, unix_ms=None):
         """Queue a reading and return its number. Allocates nothing.
 
-        `due_ms` is uptime, `values` a scaled integer or None a channel, `unix_ms` a recorded time that overrides.
+        `due_ms` is uptime, `values` a scaled integer or None a channel, `unix_ms` a recorded time
+        that overrides.
         """
         length = reading.pack_into(self._record, due_ms, values, unix_ms)
         self.sampled = self._queue.append(self._record, length)
@@ -79,7 +91,9 @@ class Outbox:
         return max(0, reading.due_ms(record[1]) + self._max_age_ms - self._clock.now())
 
     def take(self):
-        """Return the next Message; it is under way until `done` or `rewind`. Call it when `due_in` says 0."""
+        """Return the next Message; it is under way until `done` or `rewind`. Call it when
+        `due_in` says 0.
+        """
         buffer = self._free.pop()
         encoder = self._encoder
         encoder.begin(buffer, self._message_bytes)

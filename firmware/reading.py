@@ -35,7 +35,9 @@ def most_bytes(channels):
 
 
 def pack_into(buffer, due_ms, values, unix_ms=None):
-    """Write a record to `buffer` and return its length. Allocates nothing while the numbers are small ints."""
+    """Write a record to `buffer` and return its length. Allocates nothing while the numbers are
+    small ints.
+    """
     buffer[0] = unix_ms is not None
     at = _put(buffer, 1, due_ms)
     if unix_ms is not None:

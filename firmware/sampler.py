@@ -1,22 +1,25 @@
 """The sampler takes readings when they are due and hands them to the outbox.
 
-Reading k of a sensor is due at start + k x interval, whatever the loop was doing, so the schedule does not drift.
-Sensors that are due at the same moment share one reading. A reading that is late is taken late, and dated when it was
-due; only what lies more than `_BEHIND_MS` back (a computer that was asleep) is skipped, and counted.
+Reading k of a sensor is due at start + k x interval, whatever the loop was doing, so the schedule
+does not drift. Sensors that are due at the same moment share one reading. A reading that is late
+is taken late, and dated when it was due; only what lies more than `_BEHIND_MS` back (a computer
+that was asleep) is skipped, and counted.
 """
 
 import asyncio
+
+from micropython import const
 
 from backoff import Backoff
 
 from .log import log
 from .sensors import Ended
 
-_BEHIND_MS = 60_000
-_SLICE_MS = 20_000  # the longest wait without a word to the vitals
-_BUSY_MS = 5
-_RETRY_FIRST_MS = 1_000
-_RETRY_MAX_MS = 300_000
+_BEHIND_MS = const(60_000)
+_SLICE_MS = const(20_000)  # the longest wait without a word to the vitals
+_BUSY_MS = const(5)
+_RETRY_FIRST_MS = const(1_000)
+_RETRY_MAX_MS = const(300_000)
 
 
 class _Slot:
@@ -114,7 +117,9 @@ class Sampler:
             if wait:
                 await asyncio.sleep_ms(wait)
                 continue
-            await asyncio.sleep_ms(self._begin(due))  # also for 0: the others want to run when we are late
+            await asyncio.sleep_ms(
+                self._begin(due)
+            )  # also for 0: the others want to run when we are late
             self._read(due)
         self._vitals.done("sampler")
 
@@ -146,7 +151,9 @@ class Sampler:
         return 0
 
     def _begin(self, due):
-        """Start the conversions of what is due (None: of everything); return how long they take."""
+        """Start the conversions of what is due (None: of everything); return how long they
+        take.
+        """
         self._converting = True
         now = self._clock.now()
         wait = 0
@@ -159,7 +166,9 @@ class Sampler:
         return wait
 
     def _read(self, due):
-        """Collect what `_begin` started; return the number of the reading, or None if no sensor gave a value."""
+        """Collect what `_begin` started; return the number of the reading, or None if no sensor
+        gave a value.
+        """
         self._converting = False
         values = self.values
         for i in range(len(values)):

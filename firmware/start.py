@@ -1,7 +1,7 @@
 """From a board to the running application, and what becomes of its end.
 
-The config is checked before anything else is imported, and what checked it is forgotten: a board has not the memory
-for both at once.
+The config is checked before anything else is imported, and what checked it is forgotten: a board
+has not the memory for both at once.
 """
 
 import asyncio

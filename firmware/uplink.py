@@ -1,4 +1,5 @@
-"""The uplink keeps a link open and moves messages from the outbox to it; retrying and pacing are decided here.
+"""The uplink keeps a link open and moves messages from the outbox to it; retrying and pacing are
+decided here.
 
                 delay over
     WAITING ------------------> OPENING <--- start
@@ -10,33 +11,40 @@
        +------------------------------+
                                       | stop(): what is queued is sent first
                                       v
-                                   CLOSING ---> STOPPED       (stop() while not online: STOPPED at once)
+                                   CLOSING ---> STOPPED   (not online: STOPPED at once)
 
-The delay grows with every failure, whatever failed, with jitter (`lib/backoff.py`). It starts again at the bottom only
-after a connection has proven itself: something of ours was acknowledged, and it lasted `proven_ms`. A failure that
-only a change can mend (refused credentials, a certificate that does not verify) waits the longest delay.
+The delay grows with every failure, whatever failed, with jitter (`lib/backoff.py`). It starts
+again at the bottom only after a connection has proven itself: something of ours was acknowledged,
+and it lasted `proven_ms`. A failure that only a change can mend (refused credentials, a
+certificate that does not verify) waits the longest delay.
 """
 
 import asyncio
 
+from micropython import const
+
 from .links import LinkError, Message
 from .log import log
 
-WAITING = 0
-OPENING = 1
-ONLINE = 2
-CLOSING = 3
-STOPPED = 4
+_WAITING = const(0)
+_OPENING = const(1)
+_ONLINE = const(2)
+_CLOSING = const(3)
+_STOPPED = const(4)
 
-_POSTS = 8
-_IDLE_MS = 20_000  # the longest wait without a word to the vitals
-_OPEN_MS = 60_000  # the longest `timeout_s`
+_POSTS = const(8)
+_IDLE_MS = const(20_000)  # the longest wait without a word to the vitals
+_OPEN_MS = const(60_000)  # the longest `timeout_s`
 
 
 class Uplink:
-    """`rate` is a RateLimit over all publishes; `on_online()` is called at every birth, and may post."""
+    """`rate` is a RateLimit over all publishes; `on_online()` is called at every birth, and may
+    post.
+    """
 
-    def __init__(self, name, link, outbox, clock, vitals, backoff, rate, on_online, proven_ms=10_000):
+    def __init__(
+        self, name, link, outbox, clock, vitals, backoff, rate, on_online, proven_ms=10_000
+    ):
         self._name = name
         self._link = link
         self._outbox = outbox
@@ -50,13 +58,15 @@ class Uplink:
         self._ended = asyncio.Event()
         self._error = None
         self._tasks = []
-        self.state = OPENING
+        self.state = _OPENING
         self.connects = 0
         self.acks = 0  # messages that the peer has taken responsibility for
         self.posts_dropped = 0
 
     def post(self, kind, payload):
-        """Send `payload` ahead of the readings, if there is a connection soon; a newer health replaces an older."""
+        """Send `payload` ahead of the readings, if there is a connection soon; a newer health
+        replaces an older.
+        """
         if kind == "health":
             self._posts = [post for post in self._posts if post.kind != kind]
         if len(self._posts) == _POSTS:
@@ -67,8 +77,8 @@ class Uplink:
 
     async def run(self):
         """Returns after `stop`."""
-        while self.state != STOPPED:
-            self._set_state(OPENING, _OPEN_MS)
+        while self.state != _STOPPED:
+            self._set_state(_OPENING, _OPEN_MS)
             acks = self.acks
             opened = None
             try:
@@ -76,23 +86,31 @@ class Uplink:
                 opened = self._clock.now()
                 await self._serve()
             except LinkError as error:
-                if opened is not None and self.acks > acks and self._clock.now() - opened >= self._proven_ms:
+                if (
+                    opened is not None
+                    and self.acks > acks
+                    and self._clock.now() - opened >= self._proven_ms
+                ):
                     self._backoff.reset()
                 await self._wait(error)
 
     async def stop(self, why, drain_ms):
         """End politely: deliver what is queued for at most `drain_ms`, say `why`, close."""
-        if self.state == ONLINE:
+        if self.state == _ONLINE:
             self._outbox.flush = True
             end = self._clock.now() + drain_ms
-            while self.state == ONLINE and (self._posts or len(self._outbox)) and self._clock.now() < end:
+            while (
+                self.state == _ONLINE
+                and (self._posts or len(self._outbox))
+                and self._clock.now() < end
+            ):
                 await self._outbox.wait_ms(100)
-        if self.state == ONLINE:
-            self._set_state(CLOSING, _OPEN_MS)
+        if self.state == _ONLINE:
+            self._set_state(_CLOSING, _OPEN_MS)
             for task in self._tasks[1:]:  # all but the link's own run()
                 task.cancel()
             await self._link.close(why)
-        self._set_state(STOPPED, 0)
+        self._set_state(_STOPPED, 0)
         self._vitals.done("uplink")
         self._ended.set()
 
@@ -103,7 +121,7 @@ class Uplink:
     async def _wait(self, error):
         delay = self._backoff.next_ms() if error.retry else self._backoff.max_ms
         log("uplink", "%s; next try in %d.%03d s" % (error, delay // 1000, delay % 1000))
-        self._set_state(WAITING, delay)
+        self._set_state(_WAITING, delay)
         await asyncio.sleep_ms(delay)
 
     async def _serve(self):
@@ -112,7 +130,7 @@ class Uplink:
         self._error = None
         self._ended.clear()
         self._outbox.rewind()
-        self._set_state(ONLINE, _IDLE_MS)
+        self._set_state(_ONLINE, _IDLE_MS)
         log("uplink", "online over %s (connection %d)" % (self._name, self.connects))
         self._on_online()
         self._tasks = [asyncio.create_task(self._guard(self._link.run()))]
@@ -132,7 +150,9 @@ class Uplink:
         """Run one part of an open connection; the first that fails ends them all."""
         try:
             await coroutine
-        except Exception as error:  # also what nobody expected: `_serve` raises it, and the app ends
+        except (
+            Exception
+        ) as error:  # also what nobody expected: `_serve` raises it, and the app ends
             self._error = self._error or error
             self._ended.set()
 

@@ -1,16 +1,19 @@
 """Who is alive: every task says within which time it will be heard of again.
 
-The hardware watchdog is fed while nobody is overdue. A task that waits for the network says so beforehand, so the
-network can be away for as long as it likes; a task that hangs or has died makes the watchdog reset the board.
+The hardware watchdog is fed while nobody is overdue. A task that waits for the network says so
+beforehand, so the network can be away for as long as it likes; a task that hangs or has died
+makes the watchdog reset the board.
 """
 
 import asyncio
 
+from micropython import const
+
 from .log import log
 
-GRACE_MS = 30_000
-_WATCHDOG_MS = 8_000  # RP2040 can wait for 8,388 ms at most
-_FEED_MS = 1_000
+_GRACE_MS = const(30_000)
+_WATCHDOG_MS = const(8_000)  # RP2040 can wait for 8,388 ms at most
+_FEED_MS = const(1_000)
 
 
 class Vitals:
@@ -19,8 +22,8 @@ class Vitals:
         self._due = {}
 
     def within(self, task, ms):
-        """`task` will be heard of again in `ms`, give or take GRACE_MS."""
-        self._due[task] = self._clock.now() + ms + GRACE_MS
+        """`task` will be heard of again in `ms`, give or take _GRACE_MS."""
+        self._due[task] = self._clock.now() + ms + _GRACE_MS
 
     def done(self, task):
         self._due.pop(task, None)

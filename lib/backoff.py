@@ -1,8 +1,9 @@
 """Exponential backoff with full jitter, in integer milliseconds.
 
-The n-th delay after a success is drawn evenly from `first_ms` to `min(max_ms, first_ms * 2**n)`, n starting at 1:
-never sooner than `first_ms`, so that a device cannot hammer its peer, never later than `max_ms`, and spread over the
-whole range between, so that a fleet which lost its broker at one moment does not come back at one moment.
+The n-th delay after a success is drawn evenly from `first_ms` to `min(max_ms, first_ms * 2**n)`,
+n starting at 1: never sooner than `first_ms`, so that a device cannot hammer its peer, never
+later than `max_ms`, and spread over the whole range between, so that a fleet which lost its
+broker at one moment does not come back at one moment.
 """
 
 from random import getrandbits

@@ -1,4 +1,6 @@
-"""A rate limit in whole numbers: so many events a second, with a burst of 20 ms' worth, but at least one event."""
+"""A rate limit in whole numbers: so many events a second, with a burst of 20 ms' worth, but at
+least one event.
+"""
 
 
 class RateLimit:

@@ -5,20 +5,30 @@ The memory is one bytearray, allocated when the queue is made:
     |  free  | len  record | len  record | ... | free |
               ^ tail (oldest)                   ^ head
 
-`len` is two bytes, big-endian. A record is never split: one that does not fit behind `head` goes to the start of the
-memory, and what it left behind is skipped (`_WRAP` marks it where two bytes are left to hold the mark).
+`len` is two bytes, big-endian. A record is never split: one that does not fit behind `head` goes
+to the start of the memory, and what it left behind is skipped (`_WRAP` marks it where two bytes
+are left to hold the mark).
 
 The interface is the flash journal's, so that either can stand behind the outbox.
 """
 
-_WRAP = 0xFFFF
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):  # CPython
+        return value
+
+
+_WRAP = const(0xFFFF)
 
 
 class RingQueue:
     """Holds records of at most `limit_bytes` in all, counting two bytes a record for its length.
 
-    Numbers start at 1 and rise by one an append. When the queue is full the oldest records make room; a record that
-    was dropped keeps its number, so that whoever receives the others sees the gap, and `dropped` counts them.
+    Numbers start at 1 and rise by one an append. When the queue is full the oldest records make
+    room; a record that was dropped keeps its number, so that whoever receives the others sees the
+    gap, and `dropped` counts them.
     """
 
     def __init__(self, limit_bytes):
@@ -33,7 +43,8 @@ class RingQueue:
         return self._count
 
     def append(self, record, length=None):
-        """Store a copy of `record` (or of its first `length` bytes) and return its number. Allocates nothing.
+        """Store a copy of `record` (or of its first `length` bytes) and return its number.
+        Allocates nothing.
 
         Raises ValueError for a record that could never fit.
         """
@@ -42,7 +53,9 @@ class RingQueue:
         size = length + 2
         memory = self._memory
         if size > len(memory) or length >= _WRAP:
-            raise ValueError("a record of %d bytes can't fit a queue of %d" % (length, len(memory)))
+            raise ValueError(
+                "a record of %d bytes can't fit a queue of %d" % (length, len(memory))
+            )
         while not self._room(size):
             self._remove_oldest()
             self.dropped += 1
@@ -60,7 +73,8 @@ class RingQueue:
     def pending(self, after=0):
         """Yield (number, record as a memoryview) of every record above `after`, oldest first.
 
-        Appends, drops and releases may happen in between. A record's bytes stay valid until it is dropped or released.
+        Appends, drops and releases may happen in between. A record's bytes stay valid until it is
+        dropped or released.
         """
         view = memoryview(self._memory)
         number = self._next - self._count
@@ -92,7 +106,9 @@ class RingQueue:
         self.bytes_used -= size
 
     def _start(self, at):
-        """Where the record begins that stands at `at` or, if the memory was wrapped there, at 0."""
+        """Where the record begins that stands at `at` or, if the memory was wrapped there, at
+        0.
+        """
         left = len(self._memory) - at
         if left < 2 or self._memory[at] << 8 | self._memory[at + 1] == _WRAP:
             return 0

@@ -1,13 +1,15 @@
 """TCP and TLS connections for asyncio: the one edge between the protocol cores and the network.
 
-Nothing here waits but in the asyncio loop, save `getaddrinfo`, which blocks on every port and has no time-out. So its
-answers are kept: it is asked again only after a connection failed or an hour has passed, an answer that could not be
-renewed is used again, and its slowest call is known (`Resolver.slowest_ms`).
+Nothing here waits but in the asyncio loop, save `getaddrinfo`, which blocks on every port and has
+no time-out. So its answers are kept: it is asked again only after a connection failed or an hour
+has passed, an answer that could not be renewed is used again, and its slowest call is known
+(`Resolver.slowest_ms`).
 
-Deadlines are the caller's: wrap `connect` in `asyncio.wait_for_ms`; cancelling any coroutine here is clean.
+Deadlines are the caller's: wrap `connect` in `asyncio.wait_for_ms`; cancelling any coroutine here
+is clean.
 
-What is marked `# async` is a generator that is awaited, as in MicroPython's own asyncio: it hands the loop a socket to
-wait for, which has no public name there.
+What is marked `# async` is a generator that is awaited, as in MicroPython's own asyncio: it hands
+the loop a socket to wait for, which has no public name there.
 """
 
 import errno
@@ -16,8 +18,20 @@ from asyncio import core
 
 from ticks import ticks_diff, ticks_ms
 
-_ANSWER_LASTS_MS = 3_600_000
-_EISCONN = (106, 127, 56)  # lwIP and Linux, ESP-IDF's newlib, macOS: the errno module does not name it
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):  # CPython
+        return value
+
+
+_ANSWER_LASTS_MS = const(3_600_000)
+_EISCONN = (
+    106,
+    127,
+    56,
+)  # lwIP and Linux, ESP-IDF's newlib, macOS: the errno module does not name it
 _WORDS = {
     errno.ECONNREFUSED: "connection refused",
     errno.ECONNRESET: "connection reset by the peer",
@@ -38,7 +52,9 @@ def reason(error):
 
 
 class ConnectError(OSError):
-    """A connection could not be made. `stage` is "dns", "tcp" or "tls"; `final` if trying again soon is of no use."""
+    """A connection could not be made. `stage` is "dns", "tcp" or "tls"; `final` if trying again
+    soon is of no use.
+    """
 
     def __init__(self, stage, text, final=False):
         super().__init__(text)
@@ -56,7 +72,9 @@ class Resolver:
         self.slowest_ms = 0
 
     def resolve(self, host, port):
-        """Return an argument tuple of `socket.socket` and an address. Blocks; raises ConnectError."""
+        """Return an argument tuple of `socket.socket` and an address. Blocks; raises
+        ConnectError.
+        """
         answer = self._answers.get((host, port))
         if answer is None or ticks_diff(ticks_ms(), answer[1]) >= _ANSWER_LASTS_MS:
             answer = self._look_up(host, port, answer)
@@ -76,7 +94,9 @@ class Resolver:
             addresses = self._getaddrinfo(host, port, 0, socket.SOCK_STREAM)
         except OSError as error:
             if old is None:
-                raise ConnectError("dns", "the name %s does not resolve (%s)" % (host, reason(error)))
+                raise ConnectError(
+                    "dns", "the name %s does not resolve (%s)" % (host, reason(error))
+                )
             addresses = old[0]
         finally:
             self.slowest_ms = max(self.slowest_ms, ticks_diff(ticks_ms(), start))
@@ -85,14 +105,18 @@ class Resolver:
 
 
 class Stream:
-    """A connected socket, plain or TLS. One reader and one writer at a time; OSError when the connection is gone."""
+    """A connected socket, plain or TLS. One reader and one writer at a time; OSError when the
+    connection is gone.
+    """
 
     def __init__(self, sock):
         self._sock = sock
 
     # async
     def read_into(self, buffer):
-        """Wait for bytes, put them at the start of `buffer` and return how many: 0 is the peer's end of stream."""
+        """Wait for bytes, put them at the start of `buffer` and return how many: 0 is the peer's
+        end of stream.
+        """
         while True:
             n = self._sock.readinto(buffer)
             if n is not None:
@@ -101,7 +125,9 @@ class Stream:
 
     # async
     def write(self, data):
-        """Send all of `data`: in one segment where it fits one, because it is one call of the socket."""
+        """Send all of `data`: in one segment where it fits one, because it is one call of the
+        socket.
+        """
         n = self._sock.write(data)
         while n is None or n < len(data):
             yield core._io_queue.queue_write(self._sock)
@@ -116,8 +142,8 @@ class Stream:
 async def connect(host, port, resolver, tls=None):
     """Return a Stream to `host`; `tls` is an `ssl.SSLContext`, used with the host's name verified.
 
-    Raises ConnectError. The TLS handshake goes on by itself while the stream is read and written: its errors come
-    from there as ValueError (a certificate that does not verify) or OSError.
+    Raises ConnectError. The TLS handshake goes on by itself while the stream is read and written:
+    its errors come from there as ValueError (a certificate that does not verify) or OSError.
     """
     arguments, address = resolver.resolve(host, port)
     sock = socket.socket(*arguments)

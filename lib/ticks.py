@@ -1,7 +1,8 @@
 """Uptime: milliseconds since a start that neither wrap nor run backwards.
 
-MicroPython's tick counter wraps, after 2^30 ms (12.4 days) on boards. `Uptime` adds up the differences between two
-looks, which are right as long as two looks are less than half a wrap (6.2 days) apart.
+MicroPython's tick counter wraps, after 2^30 ms (12.4 days) on boards. `Uptime` adds up the
+differences between two looks, which are right as long as two looks are less than half a wrap (6.2
+days) apart.
 """
 
 try:

@@ -1,9 +1,10 @@
 """umqtt.simple as an engine: its packets without its blocking.
 
-umqtt.simple (1.3.4 to 1.8) encodes and decodes; what it would do on a socket it does here on a `_Wire`, two pieces of
-memory. A call that would wait for the broker finds no bytes there and comes back at once (`_Empty`), its packet
-written; a packet is handed to it only once it has arrived whole. So its calls never block, never lose their place in
-the stream, and never see a packet that is cut or too large.
+umqtt.simple (1.3.4 to 1.8) encodes and decodes; what it would do on a socket it does here on a
+`_Wire`, two pieces of memory. A call that would wait for the broker finds no bytes there and
+comes back at once (`_Empty`), its packet written; a packet is handed to it only once it has
+arrived whole. So its calls never block, never lose their place in the stream, and never see a
+packet that is cut or too large.
 
     link                     engine                        umqtt.simple
     publish(...)  ---------> pid, bounds ----------------> publish() -> _Wire -> next_out()
@@ -11,20 +12,29 @@ the stream, and never see a packet that is cut or too large.
                              CONNACK, PUBACK, SUBACK, PINGRESP are read here
     next_event() <---------- (name, ...)
 
-The engine also keeps the time that umqtt.simple does not: keepalive, and one deadline for what is owed to us. A
-connection that is silent is pinged after half a keepalive and given up after one and a quarter.
+The engine also keeps the time that umqtt.simple does not: keepalive, and one deadline for what is
+owed to us. A connection that is silent is pinged after half a keepalive and given up after one
+and a quarter.
 
-States: an engine serves one connection. IDLE --connect()--> CONNECTING --CONNACK 0--> UP; whatever ends a connection
-ends the engine.
+States: an engine serves one connection. IDLE --connect()--> CONNECTING --CONNACK 0--> UP;
+whatever ends a connection ends the engine.
 """
 
 import umqtt.simple as simple
 
-_CONNACK = 2
-_PUBLISH = 3
-_PUBACK = 4
-_SUBACK = 9
-_PINGRESP = 13
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):  # CPython
+        return value
+
+
+_CONNACK = const(2)
+_PUBLISH = const(3)
+_PUBACK = const(4)
+_SUBACK = const(9)
+_PINGRESP = const(13)
 _LENGTHS = {_CONNACK: 2, _PUBACK: 2, _SUBACK: 3, _PINGRESP: 0}  # MQTT 3.1.1, sections 3.2 to 3.13
 
 
@@ -98,10 +108,12 @@ class _Wire:
 
 
 class Engine:
-    """One connection. Memory: `out_bytes` + `in_bytes`, allocated here, and what umqtt.simple allocates a call.
+    """One connection. Memory: `out_bytes` + `in_bytes`, allocated here, and what umqtt.simple
+    allocates a call.
 
-    `will` is (topic, payload): retained, QoS 1. An inbound publish whose packet exceeds `in_bytes` is skipped as it
-    arrives, acknowledged, and reported with its size and an empty payload.
+    `will` is (topic, payload): retained, QoS 1. An inbound publish whose packet exceeds
+    `in_bytes` is skipped as it arrives, acknowledged, and reported with its size and an empty
+    payload.
 
     One acknowledgement is awaited at a time, so one SUBSCRIBE or one PUBLISH of QoS 1.
 
@@ -109,7 +121,17 @@ class Engine:
     ("publish", topic, payload, retained, size of the skipped packet or 0), ("lost", reason).
     """
 
-    def __init__(self, client_id, keepalive_ms, ack_ms, will=None, user=None, password=None, out_bytes=1280, in_bytes=1024):
+    def __init__(
+        self,
+        client_id,
+        keepalive_ms,
+        ack_ms,
+        will=None,
+        user=None,
+        password=None,
+        out_bytes=1280,
+        in_bytes=1024,
+    ):
         self._keepalive_ms = keepalive_ms
         self._ack_ms = ack_ms
         self._wire = _Wire(out_bytes)
@@ -123,7 +145,12 @@ class Engine:
         self._owed_ms = 0  # and its deadline
         self._pinged = False
         client = self._client = simple.MQTTClient(
-            client_id, "", 1883, user, password if user is None else password or b"", (keepalive_ms + 999) // 1000
+            client_id,
+            "",
+            1883,
+            user,
+            password if user is None else password or b"",
+            (keepalive_ms + 999) // 1000,
         )
         client.set_callback(self._on_publish)
         if will:
@@ -132,7 +159,9 @@ class Engine:
     # What the link says
 
     def connect(self, now):
-        """Write CONNECT, with a clean session: commands that waited while the device was away are not for now."""
+        """Write CONNECT, with a clean session: commands that waited while the device was away are
+        not for now.
+        """
         modules_socket = simple.socket
         simple.socket = self._wire
         try:
@@ -147,7 +176,8 @@ class Engine:
     def publish(self, topic, payload, retain, qos, now):
         """Write a PUBLISH (topic as bytes) and return its packet id, None at QoS 0.
 
-        Raises ValueError, and writes nothing, if it does not fit the memory for what waits to be sent.
+        Raises ValueError, and writes nothing, if it does not fit the memory for what waits to be
+        sent.
         """
         self._wrap_id()
         start = self._wire.mark()
@@ -187,7 +217,9 @@ class Engine:
 
     def deadline(self):
         """When `on_timer` has something to do."""
-        quiet = self._received_ms + (self._keepalive_ms * 5 // 4 if self._pinged else self._keepalive_ms // 2)
+        quiet = self._received_ms + (
+            self._keepalive_ms * 5 // 4 if self._pinged else self._keepalive_ms // 2
+        )
         return min(quiet, self._owed_ms) if self._owed else quiet
 
     def on_timer(self, now):
@@ -203,7 +235,9 @@ class Engine:
     # Bytes and events
 
     def next_out(self):
-        """What is to be sent, a memoryview; it stays where it is until `sent` has been told of all of it."""
+        """What is to be sent, a memoryview; it stays where it is until `sent` has been told of
+        all of it.
+        """
         return self._wire.next_out()
 
     def sent(self, length):
@@ -239,7 +273,9 @@ class Engine:
         return at + 1
 
     def _body(self, data, at):
-        """Take what there is of the packet's body; what is beyond the packet's memory is skipped."""
+        """Take what there is of the packet's body; what is beyond the packet's memory is
+        skipped.
+        """
         n = min(len(data) - at, self._end - self._have)
         keep = min(n, len(self._packet) - self._have)
         if keep > 0:
@@ -267,7 +303,9 @@ class Engine:
             self._events.append(("connack" if kind == _CONNACK else "suback", body[-1]))
 
     def _inbound(self, body):
-        """Hand a PUBLISH to umqtt.simple, which acknowledges it; one that is too large without its payload."""
+        """Hand a PUBLISH to umqtt.simple, which acknowledges it; one that is too large without
+        its payload.
+        """
         flags = self._packet[0]
         if flags & 6 >= 4:
             raise ProtocolError("a publish of QoS 2, which was not subscribed to")

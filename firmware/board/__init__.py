@@ -1,18 +1,19 @@
-"""The board: everything that differs between an ESP32, an RP2040 and the Unix port, behind one small interface.
+"""The board: everything that differs between an ESP32, an RP2040 and the Unix port, behind one
+small interface.
 
-    config_path                    where its config is
-    reset_cause                    "power", "watchdog", "software" or "deepsleep"
-    unique_id() -> str             the same for the life of the board
-    wall_ms() -> int or None       Unix time in ms, whatever the port's epoch; None while the clock is not set
-    await network_up(wifi)         returns when there is a network; raises OSError when there is none to be had
-    watchdog(ms)                   arm or feed: without another call within `ms` the board is reset
-    load(name) -> bytes or None    small state that survives a reset and a power cut
-    save(name, data)               replaces it as a whole
-    await stop_requested()         returns when the device is asked to stop politely (never on a board without a switch)
-    options                        {"until_drained": bool}
-    sleep_ms(ms)                   doing nothing at all for so long
-    reset()                        does not return
-    exit(status)                   the application has ended; does not return on the Unix port
+config_path                    where its config is
+reset_cause                    "power", "watchdog", "software" or "deepsleep"
+unique_id() -> str             the same for the life of the board
+wall_ms() -> int or None       Unix time in ms whatever the port's epoch; None if unset
+await network_up(wifi)         returns when there is a network; raises OSError if none
+watchdog(ms)                   arm or feed: without another call within `ms` the board is reset
+load(name) -> bytes or None    small state that survives a reset and a power cut
+save(name, data)               replaces it as a whole
+await stop_requested()         returns when the device is asked to stop politely
+options                        {"until_drained": bool}
+sleep_ms(ms)                   doing nothing at all for so long
+reset()                        does not return
+exit(status)                   the application has ended; does not return on the Unix port
 """
 
 import sys

@@ -1,8 +1,10 @@
-"""The Unix port as a board. `petrel run` plays the hardware around it: power, reset line and watchdog.
+"""The Unix port as a board. `petrel run` plays the hardware around it: power, reset line and
+watchdog.
 
-stdout and stdin are wires to it: we write `wdt MS` to arm or feed the watchdog, it writes `stop`, and the end of stdin
-is the end of the power. Without `petrel run` there are no such wires, and no watchdog. The environment names the
-config (PETREL_CONFIG), the folder that stands for the flash (PETREL_STATE) and the rest (see `Board`).
+stdout and stdin are wires to it: we write `wdt MS` to arm or feed the watchdog, it writes `stop`,
+and the end of stdin is the end of the power. Without `petrel run` there are no such wires, and no
+watchdog. The environment names the config (PETREL_CONFIG), the folder that stands for the flash
+(PETREL_STATE) and the rest (see `Board`).
 """
 
 import asyncio
@@ -11,7 +13,9 @@ import os
 import sys
 import time
 
-STATUS_RESET = 3
+from micropython import const
+
+_STATUS_RESET = const(3)
 
 
 class Board:
@@ -21,7 +25,9 @@ class Board:
         self.options = {"until_drained": bool(os.getenv("PETREL_UNTIL_DRAINED"))}
         self._state = os.getenv("PETREL_STATE") or "."
         self._wired = bool(os.getenv("PETREL_SUPERVISED"))
-        self._clock_set = os.getenv("PETREL_CLOCK") != "unset"  # a board that has no time yet, for tests
+        self._clock_set = (
+            os.getenv("PETREL_CLOCK") != "unset"
+        )  # a board that has no time yet, for tests
 
     def unique_id(self):
         """A random id, made when the state folder is first used."""
@@ -72,7 +78,7 @@ class Board:
         time.sleep_ms(ms)
 
     def reset(self):
-        self.exit(STATUS_RESET)
+        self.exit(_STATUS_RESET)
 
     def exit(self, status):
         sys.exit(status)

@@ -1,6 +1,7 @@
 """Links carry messages to a peer, one protocol a file. What they share is here.
 
-A link is a class `Link` in the module of its name, made with (options, identity, clock, on_command):
+A link is a class `Link` in the module of its name, made with (options, identity, clock,
+on_command):
 
     window             how many `send` may run at once
     await open()       connected, announced and subscribed when it returns
@@ -8,9 +9,10 @@ A link is a class `Link` in the module of its name, made with (options, identity
     await run()        serves the open connection; never returns, raises LinkError when it is lost
     await close(why)   a polite end, said to the peer
 
-It owns no queue, no backoff and no policy. `open` and `send` raise LinkError too; after any LinkError, and after
-`close`, the connection is gone and `open` may be called again. Every wait in a link has a deadline. A command that
-arrives is handed to `on_command(payload, problem)`: bytes and None, or None and why the command can't be had.
+It owns no queue, no backoff and no policy. `open` and `send` raise LinkError too; after any
+LinkError, and after `close`, the connection is gone and `open` may be called again. Every wait in
+a link has a deadline. A command that arrives is handed to `on_command(payload, problem)`: bytes
+and None, or None and why the command can't be had.
 """
 
 
@@ -27,7 +29,8 @@ class LinkError(Exception):
 
 
 class Message:
-    """What goes to the peer: `kind` is the last part of its topic, `payload` bytes or a memoryview.
+    """What goes to the peer: `kind` is the last part of its topic, `payload` bytes or a
+    memoryview.
 
     A message of readings also carries their numbers, `first` to `last`.
     """

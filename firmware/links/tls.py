@@ -12,7 +12,11 @@ def _der(path):
     if b"-----BEGIN" not in data:
         return data
     lines = data.split(b"\n")
-    starts = [i for i, line in enumerate(lines) if line.startswith(b"-----BEGIN") and b"PARAMETERS" not in line]
+    starts = [
+        i
+        for i, line in enumerate(lines)
+        if line.startswith(b"-----BEGIN") and b"PARAMETERS" not in line
+    ]
     body = b""
     for line in lines[starts[0] + 1 :]:
         if line.startswith(b"-----END"):
@@ -24,7 +28,8 @@ def _der(path):
 def context(options):
     """Return an SSLContext for `{"ca", "cert", "key", "psk_identity", "psk_key_hex"}`.
 
-    Raises OSError for a file that can't be read and ValueError for one that can't be used, with the reason.
+    Raises OSError for a file that can't be read and ValueError for one that can't be used, with
+    the reason.
     """
     ctx = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
     if options["psk_identity"]:

@@ -1,13 +1,16 @@
 """The link on umqtt.simple: MQTT 3.1.1, QoS 0 and 1, one publish at a time.
 
-    open():  resolve, connect, CONNECT (will), SUBSCRIBE commands, publish the birth   within one deadline
-    run():   reads; every so often asks the engine for the time that is up (keepalive, acknowledgements)
+    open():  resolve, connect, CONNECT with the will, SUBSCRIBE to the commands, publish the birth;
+             one deadline over all of it
+    run():   reads, and keeps the engine's time: keepalive, acknowledgements
     send():  PUBLISH, in one segment, and waits for the PUBACK that run() reads
 
 What umqtt.simple gets wrong is met in `lib/umqtt_engine.py`, where it never sees a socket.
 """
 
 import asyncio
+
+from micropython import const
 
 import tcp
 from umqtt_engine import Engine, ProtocolError
@@ -27,7 +30,7 @@ _REFUSALS = {  # MQTT 3.1.1, section 3.2.2.3
     4: "wrong username or password",
     5: "not authorised; check username, password and the broker's access rules",
 }
-_IN_BYTES = 1024
+_IN_BYTES = const(1024)
 
 
 class Link:
@@ -112,7 +115,10 @@ class Link:
         try:
             context = self._context() if secure else None
             self._stream = await tcp.connect(
-                options["host"], options["port"] or (8883 if secure else 1883), self._resolver, context
+                options["host"],
+                options["port"] or (8883 if secure else 1883),
+                self._resolver,
+                context,
             )
         except tcp.ConnectError as error:
             raise LinkError(error.stage, error.text)
@@ -131,11 +137,15 @@ class Link:
         engine.connect(self._clock.now())
         code = await self._answer("connack")
         if code:
-            raise LinkError("connack", _REFUSALS.get(code) or "return code %d" % code, retry=code == 3)
+            raise LinkError(
+                "connack", _REFUSALS.get(code) or "return code %d" % code, retry=code == 3
+            )
         self._stage = "ack"
         engine.subscribe(identity.topic("commands"), self._clock.now())
         if await self._answer("suback") > 2:
-            raise LinkError("connack", "the broker's access rules don't allow this device its commands", False)
+            raise LinkError(
+                "connack", "the broker's access rules don't allow this device its commands", False
+            )
         engine.publish(identity.topic("status"), identity.birth(), True, 1, self._clock.now())
         await self._answer("puback")
 
@@ -148,7 +158,10 @@ class Link:
             except ValueError as error:
                 raise LinkError("tls", str(error), retry=False)
         if self._options["tls"]["ca"] and not self._clock.is_set():
-            raise LinkError("clock", "the clock is not set, so no certificate can be verified; waiting for the time")
+            raise LinkError(
+                "clock",
+                "the clock is not set, so no certificate can be verified; waiting for the time",
+            )
         return self._tls
 
     async def _answer(self, name):
@@ -192,12 +205,16 @@ class Link:
     def _failure(self, error):
         if isinstance(error, ProtocolError):
             return LinkError("protocol", str(error))
-        if isinstance(error, ValueError):  # how a certificate that does not verify is told, in several lines
+        if isinstance(
+            error, ValueError
+        ):  # how a certificate that does not verify is told, in several lines
             return LinkError("tls", " ".join(str(error).split()), retry=False)
         return LinkError("tls" if self._stage == "tls" else "lost", tcp.reason(error))
 
     async def _watch(self, reader):
-        """Keep the engine's time; when it says that the connection is lost, cancel the reader with the reason."""
+        """Keep the engine's time; when it says that the connection is lost, cancel the reader
+        with the reason.
+        """
         while True:
             await asyncio.sleep_ms(self._tick_ms)
             try:

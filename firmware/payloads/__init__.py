@@ -2,11 +2,12 @@
 
 An encoder is made with (channels, stream) and writes into a buffer that the outbox gives it:
 
-    begin(buffer, limit)                 a new message of at most `limit` bytes; the buffer has one byte more
-    add(number, due, values) -> bool     one reading more; False if it does not fit, and then it was not added
-    finish() -> start, end               where the message is in the buffer
+    begin(buffer, limit)               a new message of at most `limit` bytes, in a buffer of one more
+    add(number, due, values) -> bool   one reading more; False if it does not fit, and is not added
+    finish() -> start, end             where the message is in the buffer
 
-`due` is (unix_ms, None), or (None, uptime_ms) while the clock is not set; `values` a scaled integer or None a channel.
+`due` is (unix_ms, None), or (None, uptime_ms) while the clock is not set; `values` a scaled
+integer or None a channel.
 """
 
 

@@ -2,8 +2,9 @@
 
     {"s":2983471,"n":12,"ts":1732265000,"t":25.5,"h":60}
 
-Several readings are an array of these. A channel without a value is left out. While the clock is not set there is
-`"up"` in place of `ts`: the device's uptime in whole seconds when the reading was due.
+Several readings are an array of these. A channel without a value is left out. While the clock is
+not set there is `"up"` in place of `ts`: the device's uptime in whole seconds when the reading
+was due.
 """
 
 from scaled import text
@@ -13,7 +14,11 @@ def most_bytes(channels):
     """The longest message of one reading, for values of 32 bits."""
     longest = len('{"s":2147483648,"n":2147483648,"ts":99999999999}')
     for channel in channels:
-        longest += len(channel.key.encode()) + len(',"":-2147483648.') + (channel.decimals > 9) * channel.decimals
+        longest += (
+            len(channel.key.encode())
+            + len(',"":-2147483648.')
+            + (channel.decimals > 9) * channel.decimals
+        )
     return longest
 
 

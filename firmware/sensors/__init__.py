@@ -4,12 +4,14 @@ A driver is a class `Sensor`, made with (its entry in the config, the board):
 
     channels               list of Channel, in the order of its values
     begin() -> ms          start a conversion; how long to wait before `read`
-    read(values, first)    put a scaled integer, or None, for each channel into values[first:]; return the Unix time
-                           in ms that the source itself gives the reading, or None for the device's clock
+    read(values, first)    put a scaled integer, or None, for each channel into values[first:];
+                           return the Unix time in ms that the source itself gives the reading, or
+                           None for the device's clock
 
-`read` raises OSError or ValueError when the sensor can't be read, and Ended when it will never give another reading.
-Neither waits nor allocates more than it must. Beside the class the module has `rules()`: the rules of the driver's own
-keys and of its channels' (`firmware/config_rules.py`), and `check(entry)`, which yields (path, problem) for what rules
+`read` raises OSError or ValueError when the sensor can't be read, and Ended when it will never
+give another reading. Neither waits nor allocates more than it must. Beside the class the module
+has `rules()`: the rules of the driver's own keys and of its channels'
+(`firmware/config_rules.py`), and `check(entry)`, which yields (path, problem) for what rules
 can't say.
 """
 
@@ -31,5 +33,9 @@ def module(driver):
 
 
 def channels(options):
-    """The channels of a config entry, in the order of their keys (a JSON object has none on MicroPython)."""
-    return [Channel(key, options[key]["unit"], options[key]["decimals"]) for key in sorted(options)]
+    """The channels of a config entry, in the order of their keys (a JSON object has none on
+    MicroPython).
+    """
+    return [
+        Channel(key, options[key]["unit"], options[key]["decimals"]) for key in sorted(options)
+    ]

@@ -1,7 +1,8 @@
 """A recording as a sensor: rows of a CSV file, one a reading.
 
-Cells are read as decimal text; an empty one is a missing value. `every_s` is the recording's pace, `speed` divides
-it. With `"times": "recorded"` readings carry the times in the column `time_column`.
+Cells are read as decimal text; an empty one is a missing value. `every_s` is the recording's
+pace, `speed` divides it. With `"times": "recorded"` readings carry the times in the column
+`time_column`.
 """
 
 from scaled import parse
@@ -10,18 +11,27 @@ from . import Ended, channels
 
 
 def rules():
-    """The keys of this driver's entries, and what their channels may say beside `unit` and `decimals`."""
+    """The keys of this driver's entries, and what their channels may say beside `unit` and
+    `decimals`.
+    """
     from firmware.config_rules import boolean, choice, file, integer, text
 
     return {
-        "file": (file(), ...),  # The CSV file; its first line names the columns.
-        "row": (integer(0, 1_000_000_000), 0),  # The first row that is replayed, counted from 0.
-        "speed": (integer(1, 1_000_000), 1),  # Replays so many times faster than `every_s`.
-        "loop": (boolean(), False),  # true: starts again at the file's end; false: the sensor ends there.
-        "times": (choice("device", "recorded"), "device"),  # Whose time a reading carries: the clock's, or the file's.
-        "time_column": (text(1, 64), "t"),  # The column of Unix seconds for `"times": "recorded"`.
+        # The CSV file; its first line names the columns.
+        "file": (file(), ...),
+        # The first row that is replayed, counted from 0.
+        "row": (integer(0, 1_000_000_000), 0),
+        # Replays so many times faster than `every_s`.
+        "speed": (integer(1, 1_000_000), 1),
+        # true: starts again at the file's end; false: the sensor ends there.
+        "loop": (boolean(), False),
+        # Whose time a reading carries: the clock's, or the file's.
+        "times": (choice("device", "recorded"), "device"),
+        # The column of Unix seconds for `"times": "recorded"`.
+        "time_column": (text(1, 64), "t"),
     }, {
-        "column": (text(1, 64), None),  # The CSV column; null: the channel's key.
+        # The CSV column; null: the channel's key.
+        "column": (text(1, 64), None),
     }
 
 
@@ -48,8 +58,12 @@ class Sensor:
         self._loop = entry["loop"]
         self._lines = open(entry["file"])
         columns = _columns(self._lines)
-        self._cells = [columns.index(entry["channels"][c.key]["column"] or c.key) for c in self.channels]
-        self._time_cell = columns.index(entry["time_column"]) if entry["times"] == "recorded" else None
+        self._cells = [
+            columns.index(entry["channels"][c.key]["column"] or c.key) for c in self.channels
+        ]
+        self._time_cell = (
+            columns.index(entry["time_column"]) if entry["times"] == "recorded" else None
+        )
         for _ in range(entry["row"]):
             self._lines.readline()
 
