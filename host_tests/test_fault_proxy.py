@@ -261,6 +261,7 @@ def test_the_close_of_a_frozen_connection_is_no_news_to_the_broker(proxy, receiv
 def test_a_thawed_connection_ends_if_its_client_went_away(proxy):
     with Client(proxy.port):
         proxy.freeze()
+    time.sleep(SILENCE_S)
     assert proxy.live == 1
     proxy.thaw()
     proxy.wait_for(lambda: not proxy.live, SOON_S)
@@ -378,6 +379,7 @@ def test_delay_is_latency_and_no_loss_of_throughput(proxy):
 def test_hold_keeps_one_type_and_lets_the_rest_flow(proxy, receiver):
     with Client(proxy.port) as client:
         proxy.hold(PUBACK)
+        proxy.hold(PUBLISH)  # those to the client: the other way they flow
         for n in (1, 2, 3):
             client.send(publish_packet(n))
         assert [p.packet_id for p in proxy.wait_held(3, SOON_S)] == [1, 2, 3]
@@ -578,18 +580,22 @@ def test_packets_are_found_however_the_bytes_arrive(seed):
 
 
 @pytest.mark.parametrize(
-    "rubbish",
+    ("packets", "rubbish"),
     [
-        b"\x16\x03\x01\x02\x00\x01" + b"h" * 50,  # a TLS ClientHello
-        b"\x10\xff\xff\xff\xff\xff" + b"x" * 50,  # 2.2.3: the length has at most four bytes
-        connect_packet("d1") + b"\x00\x00" + b"x" * 50,  # 2.2.1: type 0 is forbidden
-        connect_packet("d1") + b"\xf0\x00" + b"x" * 50,
+        (0, b"\x16\x03\x01\x02\x00\x01" + b"h" * 50),  # a TLS ClientHello
+        (0, PINGREQ),  # 3.1: a client begins with CONNECT
+        (0, b"\x10\xff\xff\xff\xff\xff" + b"x" * 50),  # 2.2.3: no more than four bytes of length
+        (1, b"\x00\x00" + b"x" * 50),  # 2.2.1: type 0 is forbidden
+        (1, b"\xf0\x00" + PINGREQ),
     ],
 )
-def test_what_is_no_mqtt_passes_through_unchanged(rubbish):
-    for chunks in ([rubbish], [bytes([b]) for b in rubbish]):
+def test_what_is_no_mqtt_passes_through_unchanged(packets, rubbish):
+    before = [connect_packet("d1")] * packets
+    stream = b"".join(before) + rubbish
+    for chunks in ([stream], [bytes([b]) for b in stream]):
         fragments = split(chunks)
-        assert b"".join(f.data for f in fragments) == rubbish
+        assert b"".join(f.data for f in fragments) == stream
+        assert [f.whole for f in fragments if f.whole] == before
         assert fragments[-1].type is None
 
 

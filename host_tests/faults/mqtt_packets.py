@@ -81,7 +81,7 @@ def parse(raw, connection=0, now=None):
 class Splitter:
     """Cuts one direction of one connection into fragments.
 
-    `first_type` is the type of packet that must come first; otherwise the stream is opaque.
+    `first_type` (CONNECT or CONNACK) is what must come first; otherwise the stream is opaque.
     """
 
     def __init__(self, first_type):
@@ -124,9 +124,12 @@ class Splitter:
         return taken
 
     def _read_header(self):
-        kind = self._packet[0] >> 4
-        if kind not in range(CONNECT, DISCONNECT + 1) or self._expected not in (None, kind):
+        kind, first = self._packet[0] >> 4, self._expected
+        if first is not None and self._packet[0] != first << 4:  # 2.2.2: they have no flags
             self.opaque = True
+        if kind not in range(CONNECT, DISCONNECT + 1):
+            self.opaque = True
+        if self.opaque:
             return
         header = _header_length(self._packet)
         if header is None:

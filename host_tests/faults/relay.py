@@ -217,8 +217,6 @@ class Connection:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for lane in self.lanes.values():
-                lane.held.clear()
             self._close_sockets()
 
     def _half_done(self, task):

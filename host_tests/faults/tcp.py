@@ -13,11 +13,12 @@ later ones alone, so that a client's reconnect can be watched without a further 
 
 import asyncio
 import functools
-import socket
-import sys
 import threading
 import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from host_tests.faults.entrance import HOST, Entrance
 from host_tests.faults.records import Records
 from host_tests.faults.relay import TO_CLIENT, TO_SERVER, Connection, Cut, Faults
 
@@ -27,11 +28,17 @@ _COMMAND_S = 5
 _BOTH = (TO_SERVER, TO_CLIENT)
 
 
-def _command(method):
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _command(
+    method: Callable[Concatenate["FaultProxy", _P], Coroutine[Any, Any, _R]],
+) -> Callable[Concatenate["FaultProxy", _P], _R]:
     """Runs a coroutine method in the proxy's thread, where alone its state may change."""
 
     @functools.wraps(method)
-    def call(self, *args, **kwargs):
+    def call(self: "FaultProxy", *args: _P.args, **kwargs: _P.kwargs) -> _R:
         running = asyncio.run_coroutine_threadsafe(method(self, *args, **kwargs), self._loop)
         return running.result(_COMMAND_S)
 
@@ -41,9 +48,9 @@ def _command(method):
 class FaultProxy:
     """Relays between a free port of the loopback interface (`port`) and `upstream_port`."""
 
-    host = "127.0.0.1"
+    host = HOST
 
-    def __init__(self, upstream_port, upstream_host="127.0.0.1"):
+    def __init__(self, upstream_port, upstream_host=HOST):
         self._upstream = (upstream_host, upstream_port)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -52,10 +59,9 @@ class FaultProxy:
         self._records, self._faults = Records(), Faults()
         self._live = {}  # Connection -> its task, oldest first
         self._cuts = {}  # direction -> Cut for the next connection
-        self._listener, self._plug, self._black_hole = None, None, False
-        # Bound, never listening: it keeps the port ours while connections to it are refused.
-        self._reserved = self._bound(0)
-        self.port = self._reserved.getsockname()[1]
+        self._black_hole = False
+        self._entrance = Entrance(self._loop, self._on_client)
+        self.port = self._entrance.port
 
     def start(self):
         self._thread.start()
@@ -81,7 +87,7 @@ class FaultProxy:
             self._thread.join(_COMMAND_S)
             if self._thread.is_alive():
                 raise RuntimeError("the fault proxy's thread did not end")
-        self._reserved.close()
+        self._entrance.close()
         self._loop.close()
         if self._records.failures:
             raise self._records.failures[0]
@@ -91,26 +97,24 @@ class FaultProxy:
     @_command
     async def accept(self):
         """Back to normal for new connections."""
-        self._listen(black_hole=False)
+        self._black_hole = False
+        self._entrance.open()
 
     @_command
     async def black_hole(self):
         """New connections are accepted, but nothing is ever relayed or answered on them."""
-        self._listen(black_hole=True)
+        self._black_hole = True
+        self._entrance.open()
 
     @_command
     async def refuse(self):
         """The port is closed: connection refused. Existing connections live on."""
-        self._close_listener()
+        self._entrance.refuse()
 
     @_command
     async def silence(self):
         """An attempt to connect gets no answer at all, as from a machine that is off."""
-        self._close_listener()
-        self._listener = self._bound(self.port)
-        self._listener.listen(0)
-        # A connection of our own takes the queue's only place: the kernel ignores what follows.
-        self._plug = socket.create_connection((self.host, self.port), _COMMAND_S)
+        self._entrance.silence()
 
     # ---- faults of existing connections
 
@@ -270,37 +274,7 @@ class FaultProxy:
     async def _nothing(self):
         pass
 
-    def _bound(self, port):
-        sock = socket.socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if sys.platform != "linux":  # elsewhere two sockets share a port only with this one too
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        sock.setblocking(False)
-        sock.bind((self.host, port))
-        return sock
-
-    def _listen(self, black_hole):
-        self._close_listener()
-        self._black_hole = black_hole
-        self._listener = self._bound(self.port)
-        self._listener.listen()
-        self._loop.add_reader(self._listener, self._on_connect)
-
-    def _close_listener(self):
-        if self._listener:
-            self._loop.remove_reader(self._listener)
-            self._listener.close()
-        if self._plug:
-            self._plug.close()
-        self._listener, self._plug = None, None
-
-    def _on_connect(self):
-        try:
-            client, _ = self._listener.accept()
-        except OSError:
-            return  # the client went away between its SYN and now
-        client.setblocking(False)
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def _on_client(self, client):
         upstream = None if self._black_hole else self._upstream
         number = self.connections + 1
         connection = Connection(client, upstream, number, self._faults, self._records)
@@ -333,7 +307,7 @@ class FaultProxy:
 
     @_command
     async def _shut(self):
-        self._close_listener()
+        self._entrance.refuse()
         await self._end_all()
 
 

@@ -25,7 +25,7 @@ def config(port, **changes):
             }
         ],
         "payload": {"format": "json", "batch": 1, "max_age_s": 60},
-        "reconnect": {"first_s": 1, "max_s": 2},
+        "reconnect": {"first_s": 0.2, "max_s": 1},
     }
     sensor = changes.pop("sensor", {})
     base["sensors"][0] = merged(base["sensors"][0], sensor)

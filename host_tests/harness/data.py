@@ -47,9 +47,9 @@ def rows(path, channels):
 def _row(cells, channels):
     scaled, values = {}, {}
     for key, channel in channels.items():
-        text = cells[channel["column"]].strip()
-        number = rounded(text, channel["decimals"]) if text else None
-        scaled[key] = None if number is None else int(number.scaleb(channel["decimals"]))
+        text, decimals = cells[channel.get("column") or key].strip(), channel.get("decimals", 2)
+        number = rounded(text, decimals) if text else None
+        scaled[key] = None if number is None else int(number.scaleb(decimals))
         if number is not None:
             values[key] = json.loads(format(number, "f"))
     return Row(int(cells["t"]) if "t" in cells else None, scaled, values)

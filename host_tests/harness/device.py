@@ -103,6 +103,8 @@ class Device:
         if self.running:
             self._process.kill()
         self._process.wait(_GONE_S)
+        with contextlib.suppress(ProcessLookupError):  # a paused chip would not notice its end
+            os.kill(chip, signal.SIGCONT) if chip else None
         _until_gone(chip)
         self._reader.join(_GONE_S)
 
