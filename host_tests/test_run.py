@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from petrel import runtime
+from petrel.run import flash
 
 # Starts a board around the program in argv[1]; argv[2:] are Limits, as NAME=SECONDS.
 BOARD = """
@@ -256,6 +257,44 @@ def test_a_chip_that_never_stops_printing_can_be_stopped(board, tmp_path):
     process.terminate()
     assert process.wait(timeout=10) == 1
     drain.wait(timeout=10)
+
+
+def petrel_run(*arguments):
+    """`petrel run` with a command line that cannot work: (exit status, what stderr said)."""
+    done = subprocess.run(
+        [sys.executable, "-m", "petrel.cli", "run", *map(str, arguments)],
+        capture_output=True, text=True, timeout=60,
+    )
+    assert done.stdout == ""
+    return done.returncode, done.stderr
+
+
+def test_bad_usage_is_told_in_one_line(tmp_path):
+    config, state = tmp_path / "config.json", tmp_path / "flash"
+    missing = petrel_run("--config", config, "--state", state)
+    assert missing == (2, f"petrel run: --config: {config}: no such file\n")
+    config.write_text("{}")
+    for extra, reason in (
+        (["--state", state, "--heap", "much"], "--heap: 'much' is no size"),
+        (["--state", config], f"--state: {config}: "),
+        (["--state", state, "--runtime", "/no/micropython"], "cannot start the runtime"),
+        (["--state", state, "--runtime", "'"], "--runtime: "),
+        (["--state", state, "--umqtt", "0.1"], "--umqtt: no version 0.1 here"),
+    ):
+        status, err = petrel_run("--config", config, *extra)
+        assert status == 2
+        assert err.startswith(f"petrel run: {reason}")
+        assert err.count("\n") == 1
+
+
+def test_two_devices_cannot_have_the_same_flash(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with flash(tmp_path / "flash"):
+        status, err = petrel_run("--config", tmp_path / "config.json", "--state",
+                                 tmp_path / "flash")
+    assert (status, err) == (
+        1, f"petrel run: --state: {tmp_path}/flash is in use by another device\n",
+    )
 
 
 def test_the_stand_in_has_the_runtime_of_the_firmware():

@@ -18,22 +18,22 @@ GOOD, BAD = 0, 2  # exit statuses of firmware.config_check
 
 def run_check(file):
     """Print the problems of the config `file`, or that there is none; returns the exit status."""
-    lines = problems(file)
-    for line in lines:
-        print(line, file=sys.stderr)
-    if not lines:
-        print(f"{file}: ok")
-    return BAD if lines else GOOD
-
-
-def problems(file):
-    """What the device would say about the config `file`: a line a problem, none for a good one.
-
-    Where the file is no JSON, a last line tells the place, which the device cannot know.
-    """
     path = Path(file).absolute()
     if not path.is_file():
         raise Misuse(f"{file}: no such file")
+    refused = verdict(path)
+    # MicroPython reads over much that is no JSON. What it reads then is rarely what was meant.
+    warning = "" if refused else " (the device reads over it, other programs will not)"
+    for line in [*refused, *(place + warning for place in places(path))]:
+        print(line, file=sys.stderr)
+    if refused:
+        return BAD
+    print(f"{file}: ok")
+    return GOOD
+
+
+def verdict(path):
+    """What the device says about the config at `path`: a line a problem, none for a good one."""
     image = runtime.build("unix")
     command = [*runtime.find_runtime(), "-c", "import firmware.config_check"]
     env = {
@@ -56,7 +56,7 @@ def problems(file):
         raise Failure(
             f"the validator ended with status {done.returncode}: {one_line(last_words[0])}"
         )
-    return lines + places(path)
+    return lines
 
 
 def places(path):

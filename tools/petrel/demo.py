@@ -24,6 +24,7 @@ from petrel.demo_view import LiveView, PlainView, Scene
 from petrel.errors import Failure, complain
 
 PROGRAM = "petrel demo"
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FRAME_S = 0.1
 CONNECT_S = 10
 RETURN_S = 15  # devices that are away when the demo ends get so long to come back
@@ -69,7 +70,8 @@ class Demo:
         now = time.monotonic()
         self.fleet = Fleet([Device(plan, now) for plan in plans])
         self.life_s = life_s  # None: until asked to end
-        self.scene = Scene(self.fleet, broker.name, born=now, life_s=life_s, plug_since=now)
+        name = broker.name if find_mosquitto() else f"{broker.name} (no Mosquitto here)"
+        self.scene = Scene(self.fleet, name, born=now, life_s=life_s, plug_since=now)
         self.boards = []
         self.ended = set()  # names of devices whose end was noticed
         self.over = False  # asked to end, by `q` or a signal
@@ -131,7 +133,7 @@ class Demo:
             self.switch(time.monotonic())
         self.during(
             "ending: every device comes back first", RETURN_S,
-            lambda: all(device.state != "offline" for device in self.fleet),
+            lambda: not (self.broker.running and any(device.away for device in self.fleet)),
         )
         for board in self.boards:
             board.stop()
@@ -178,14 +180,14 @@ def choose_broker():
 
 @contextlib.contextmanager
 def polite_signals(demo):
-    """The first SIGINT or SIGTERM ends the demo as `q` does, the next one at once."""
+    """The first of such signals ends the demo as `q` does, the next one at once."""
 
     def end(*_):
         if demo.over:
             raise KeyboardInterrupt
         demo.over = True
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, end) for number in ENDING}
     try:
         yield
     finally:
@@ -198,8 +200,9 @@ def summary(demo):
     fleet = demo.fleet
     silent = [device.name for device in fleet if device.final is None]
     for name in silent:
-        last = next((line for who, line in reversed(fleet.log) if who == name), "none")
-        complain(PROGRAM, f"{name} ended without its last count; its last words: {last}")
+        said = [line for who, line in fleet.log if who == name]
+        words = "; ".join(said[-2:]) or "none"
+        complain(PROGRAM, f"{name} ended without its last count; its last words: {words}")
     if not demo.scene.broker_runs:
         complain(PROGRAM, f"{demo.broker.name} ended by itself")
     sent, acked = fleet.total("sent"), fleet.total("acked")

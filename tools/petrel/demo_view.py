@@ -219,7 +219,7 @@ def _arrivals(fleet, width):
         colour = COLOURS[number % len(COLOURS)]
         table.add_row(Text(device.name, colour), bars(device.history, room, colour))
     return Panel(
-        table, title="[dim]readings received, a column a second", title_align="left",
+        table, title="[dim]readings received, a column a second, · is away", title_align="left",
         border_style="dim",
     )
 
@@ -243,7 +243,8 @@ def _log(fleet, lines):
     longest = max(map(len, names))
     for name, line in list(fleet.log)[-lines:]:
         text.append(f"{name:<{longest}}", COLOURS[names.index(name) % len(COLOURS)])
-        text.append(f" {line}\n", "red" if "next try" in line else "")
+        colour = "red" if "next try" in line else "green" if ": online" in line else ""
+        text.append(f" {line}\n", colour)
     text.rstrip()
     return Panel(text, title="[dim]what the devices say", title_align="left", border_style="dim")
 

@@ -26,7 +26,10 @@ def run_device(
         raise Misuse(f"--config: {config}: no such file")
     if not re.fullmatch(r"\d+[kKmM]?", heap):
         raise Misuse(f"--heap: '{heap}' is no size; write it like 112K or 1M")
-    argv = shlex.split(command) if command else runtime.find_runtime()
+    if umqtt is not None and umqtt not in runtime.umqtt_folders():
+        there = ", ".join(runtime.umqtt_folders()) or "none"
+        raise Misuse(f"--umqtt: no version {umqtt} here; there is {there}")
+    argv = split(command) if command else runtime.find_runtime()
     with flash(state):
         image = runtime.build("unix", umqtt=umqtt, source=source)
         env = {
@@ -38,6 +41,14 @@ def run_device(
             env["PETREL_UNTIL_DRAINED"] = "1"
         start = [*argv, "-X", f"heapsize={heap}", "-c", "import boot; import main"]
         return Board(start, image, env).run()
+
+
+def split(command):
+    """The argument list of a command written as for a shell."""
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise Misuse(f"--runtime: {command}: {error}") from error
 
 
 @contextlib.contextmanager
