@@ -14,7 +14,7 @@ import time
 import pytest
 from paho.mqtt import publish
 
-from petrel.broker import Mosquitto
+from petrel.broker import Mosquitto, TlsFiles
 from petrel.errors import Misuse
 from petrel.listen import Target, parse_url
 from petrel.readings import Reading, Undecodable, decode
@@ -276,6 +276,22 @@ def test_a_broker_that_goes_and_comes_back(listen, tmp_path):
         assert listening.err.get(timeout=20).endswith("connected again")
         listening.ready(broker.host, broker.port)
         assert listening.process.poll() is None
+
+
+def test_encrypted(listen, start_mosquitto, certificates):
+    server, ca = certificates.server, str(certificates.ca.cert)
+    broker = start_mosquitto(tls=TlsFiles(ca, server.cert, server.key))
+    url = f"mqtts://localhost:{broker.tls_port}"
+    listening = listen(url, "--json", "--ca", ca).ready(broker.host, broker.port)
+    tell(broker.port, '{"s":1,"n":7}')
+    assert listening.reading()["seq"] == 7
+    wrong = str(certificates.wrong_ca.cert)
+    assert "its certificate is refused" in refused(listen(url, "--ca", wrong))
+    assert "its certificate is refused" in refused(listen(url))  # the system does not know it
+    plain = refused(listen(f"mqtt://localhost:{broker.tls_port}"))
+    assert "perhaps it wants mqtts://" in plain
+    nothing_secret = refused(listen(f"mqtts://localhost:{broker.port}", "--ca", ca))
+    assert "perhaps it wants mqtt://" in nothing_secret
 
 
 def test_an_authority_that_is_none(listen, tmp_path):

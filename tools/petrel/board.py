@@ -190,7 +190,7 @@ class Board:
     def run(self):
         """Power on; return the exit status of `petrel run` once all is over."""
         loop = CrashLoop(self.limits)
-        cause = "power"
+        cause, status = "power", 1
         with self.signals:
             while cause:
                 self.chip = Chip(self.argv, self.folder, {**self.env, "PETREL_RESET_CAUSE": cause})

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 from typer.exceptions import Abort, TyperException
 
 from petrel.errors import Misuse, report
@@ -117,7 +118,8 @@ def main(arguments=None):
     """The console script: run a subcommand, turn whatever goes wrong into a line and a status."""
     arguments = sys.argv[1:] if arguments is None else arguments
     command = typer.main.get_command(app)
-    name = next((word for word in arguments if word in command.commands), None)
+    known = command.commands if isinstance(command, TyperGroup) else ()
+    name = next((word for word in arguments if word in known), None)
     program = f"petrel {name}" if name else "petrel"
     if not arguments:
         arguments = ["--help"]

@@ -10,6 +10,7 @@ import contextlib
 import queue
 import signal
 import tempfile
+import threading
 import time
 
 import paho.mqtt.client as mqtt
@@ -33,32 +34,36 @@ ARRIVE_S = 5  # from the broker's acknowledgement to our receiver
 
 
 class Receiver:
-    """Subscribed at the broker itself, behind the plug; hands on (topic, payload, retained)."""
+    """Subscribed at the broker itself, behind the plug; gives `got` (topic, payload)."""
 
     def __init__(self, host, port, got):
-        self._subscribed = queue.SimpleQueue()
+        self._subscribed = threading.Event()
         self._got = got
         # A session that the broker keeps, so that a reconnect of ours loses nothing either.
         self._client = mqtt.Client(
             mqtt.CallbackAPIVersion.VERSION2, client_id="petrel-demo", clean_session=False
         )
-        self._client.on_connect = lambda client, *_: client.subscribe("devices/+/+", qos=1)
-        self._client.on_subscribe = lambda *_: self._subscribed.put(True)
-        self._client.on_message = lambda _, __, message: got(message.topic, message.payload)
+        self._client.on_connect = self._on_connect
+        self._client.on_subscribe = lambda *_: self._subscribed.set()
+        self._client.on_message = self._on_message
         self._address = host, port
 
     def __enter__(self):
         self._client.connect(*self._address)
         self._client.loop_start()
-        try:
-            self._subscribed.get(timeout=CONNECT_S)
-        except queue.Empty:
-            raise Failure(f"the broker did not answer within {CONNECT_S} s") from None
+        if not self._subscribed.wait(CONNECT_S):
+            raise Failure(f"the broker did not answer within {CONNECT_S} s")
         return self
 
     def __exit__(self, *_):
         self._client.disconnect()
         self._client.loop_stop()
+
+    def _on_connect(self, client, userdata, flags, code, properties):
+        client.subscribe("devices/+/+", qos=1)
+
+    def _on_message(self, client, userdata, message):
+        self._got(message.topic, message.payload)
 
 
 class Demo:

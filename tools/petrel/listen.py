@@ -177,7 +177,8 @@ class Listener:
         if self.connected_once:
             complain(PROGRAM, f"{self.target.place}: connection lost; trying again")
         else:
-            self._fail(f"{self.target.place} closed the connection without an answer")
+            self._fail(f"{self.target.place} closed the connection without an answer; "
+                       "perhaps it wants mqtts:// on this port")
 
     def _on_message(self, client, userdata, message):
         try:
@@ -206,6 +207,8 @@ def reason(error):
         return f"its certificate is refused: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return f"TLS does not come about: {error.reason or error}"
+    if isinstance(error, ConnectionResetError):  # while TLS was greeting it
+        return "connection reset; perhaps it wants mqtt:// on this port"
     if isinstance(error, TimeoutError):
         return f"no answer within {CONNECT_S} s"
     return (error.strerror or str(error)).lower()
