@@ -20,7 +20,8 @@ CURRENT_UMQTT = "class MQTTClient:\n    def _send(self):\n        _encode_len()\
 def program(path, code):
     """An executable that runs Python code."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!{sys.executable}\n{code}\n")
+    # Through the shell: a #! line cannot name a Python in a folder with a blank in its name.
+    path.write_text(f"#!/bin/sh\nexec {shlex.join([sys.executable, '-c', code])}\n")
     path.chmod(0o755)
     return path
 
