@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from host_tests.harness.device import _children as children
+from host_tests.harness.device import alive
 from petrel.broker import Mosquitto
 from petrel.demo_device import DATA, Plan, plan
 from petrel.demo_fleet import Device, Fleet, Ledger
@@ -287,27 +289,36 @@ def test_ctrl_c_ends_it_politely(terminal):
     assert demo.process.wait(timeout=10) == 0
 
 
+def gone(pids):
+    """Are these processes gone within 5 s?"""
+    deadline = time.monotonic() + 5
+    while any(alive(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not any(alive(pid) for pid in pids)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a killed process's children")
 def test_a_killed_demo_leaves_nobody_behind(terminal):
     demo = terminal()
     demo.until("online")
-    found = subprocess.run(
-        ["pgrep", "-P", str(demo.process.pid)], capture_output=True, text=True, check=True
-    )
-    children = found.stdout.split()
-    assert len(children) == 4  # three devices and the broker
+    boards_and_broker = children(demo.process.pid)
+    chips = [chip for board in boards_and_broker for chip in children(board)]
+    assert (len(boards_and_broker), len(chips)) == (4, 3)
     demo.process.kill()
     demo.process.wait()
-    deadline = time.monotonic() + 5
-    while any(alive(child) for child in children):
-        if not sys.platform.startswith("linux"):
-            pytest.skip("only Linux ends the children of a killed process")
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    assert gone(boards_and_broker + chips)
 
 
-def alive(pid):
-    state = subprocess.run(["ps", "-o", "stat=", "-p", pid], capture_output=True, text=True)
-    return state.stdout.strip()[:1] not in ("", "Z")
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc which child is the broker")
+def test_a_broker_that_dies_is_told_and_ends_it(terminal):
+    demo = terminal()
+    demo.until("online")
+    for pid in children(demo.process.pid):
+        if "mosquitto" in Path(f"/proc/{pid}/comm").read_text():
+            os.kill(pid, signal.SIGKILL)
+    demo.until("mosquitto ended by itself")
+    demo.until("duplicates")
+    assert demo.process.wait(timeout=10) == 1
 
 
 def test_the_fallback_broker_does_too(monkeypatch, capsys):

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from host_tests.harness.device import _children as children
+from host_tests.harness.device import alive
 from petrel import runtime
 from petrel.run import flash
 
@@ -99,20 +101,9 @@ def end(process, limit_s=20):
     return process.returncode, out, err
 
 
-def alive(pid):
-    """Is the process there, and not a zombie?"""
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
-    return state.stdout.strip()[:1] not in ("", "Z")
-
-
 def chip_of(process):
     """The process id of the chip that a board has started."""
-
-    def child():
-        done = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True)
-        return done.stdout.split()
-
-    return int(until(child)[0])
+    return until(lambda: children(process.pid))[0]
 
 
 @pytest.mark.parametrize(("status", "expected"), [(0, 0), (2, 2), (7, 1)])
