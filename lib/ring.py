@@ -81,7 +81,7 @@ class RingQueue:
         at = self._tail
         while True:
             oldest = self._next - self._count
-            if number < oldest:  # what was next has been dropped or released meanwhile
+            if number <= oldest:  # what was next was dropped or released, or the memory begun anew
                 number = oldest
                 at = self._tail
             if number >= self._next:
