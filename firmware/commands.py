@@ -1,8 +1,8 @@
-"""Commands from the peer: `{"id":…,"cmd":…}` in, `{"id":…,"ok":true,…}` or
-`{"id":…,"ok":false,"error":…}` out.
+"""Commands from the peer: `{"id":…,"cmd":…}` in, `{"id":…,"ok":true,…}` out, or
+`{"id":…,"ok":false,"error":…}`.
 
-ping, info, read (take a reading now), reboot. Commands wait in a short inbox and are executed one
-after the other.
+They wait in a short inbox and are executed one after the other; `firmware/actions.py` has what
+they do.
 """
 
 import asyncio
@@ -10,11 +10,13 @@ import json
 
 from micropython import const
 
+from .forget import forget
+from .identity import compact
 from .log import log
 
 _INBOX = const(4)
 _ID_CHARS = const(64)
-_SLICE_MS = const(20_000)
+_EXECUTION_MS = const(30_000)  # the longest that a command may take
 
 
 class CommandError(Exception):
@@ -22,13 +24,14 @@ class CommandError(Exception):
 
 
 class Commands:
-    """`actions` is {name: coroutine function of the command}, returning what the response adds to
-    `ok`.
-    """
+    """`app`, `sampler` and `uplink` are made after us, and set then."""
 
-    def __init__(self, actions, post, vitals):
-        self._actions = actions
-        self._post = post
+    def __init__(self, board, identity, clock, vitals, channels):
+        self.app = self.sampler = self.uplink = None
+        self.board = board
+        self.identity = identity
+        self.clock = clock
+        self.channels = channels
         self._vitals = vitals
         self._inbox = []
         self._arrived = asyncio.Event()
@@ -45,33 +48,36 @@ class Commands:
 
     async def run(self):
         while True:
-            self._vitals.within("commands", _SLICE_MS)
-            try:
-                await asyncio.wait_for_ms(self._arrived.wait(), _SLICE_MS)
-            except asyncio.TimeoutError:
-                continue
+            self._vitals.done("commands")
+            await self._arrived.wait()
             self._arrived.clear()
             while self._inbox:
+                self._vitals.within("commands", _EXECUTION_MS)
                 await self._execute(self._inbox.pop(0))
+            forget("actions")
 
     async def _execute(self, payload):
+        from .actions import act
+
         number = None
         try:
             command = _parse(payload)
             number = _id(command)
-            action = self._actions.get(command.get("cmd"))
-            if action is None:
-                raise CommandError('"cmd" is none of ' + ", ".join(sorted(self._actions)))
-            self._respond(number, await action(command) or {})
+            self._respond(number, await act(self, command))
         except CommandError as error:
             self._respond(number, {"error": str(error)})
 
     def _respond(self, number, answer):
+        """`answer["values"]`, if there, is JSON already: floats would spoil the numbers."""
         answer["id"] = number
         answer["ok"] = "error" not in answer
         if not answer["ok"]:
             log("commands", "refused: " + answer["error"])
-        self._post("responses", json.dumps(answer).encode())
+        values = answer.pop("values", None)
+        payload = compact(answer)
+        if values:
+            payload = payload[:-1] + b',"values":' + values + b"}"
+        self.uplink.post("responses", payload)
 
 
 def _parse(payload):
@@ -90,7 +96,6 @@ def _id(command):
     """What the response is to be recognised by."""
     number = command.get("id")
     if not isinstance(number, (str, int, type(None))) or len(str(number)) > _ID_CHARS:
-        raise CommandError(
-            '"id" is no whole number and no string of at most %d characters' % _ID_CHARS
-        )
+        message = '"id" is no whole number and no string of at most %d characters'
+        raise CommandError(message % _ID_CHARS)
     return number

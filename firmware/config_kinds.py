@@ -16,7 +16,7 @@ def check(config, folder):
     from .config_limits import limits
 
     state = _Check(folder)
-    result = state.table(config, config_rules.ROOT, "")
+    result = state.table(config, "", config_rules.ROOT)
     if not state.problems:
         limits(result, state.problem)
     if state.problems:
@@ -38,79 +38,70 @@ class _Check:
             shown = shown[:57] + "..."
         self.problem(path, shown + " found", allowed)
 
-    def value(self, value, kind, path):
-        return getattr(self, "_" + kind[0])(value, kind[1:], path)
+    def value(self, value, rule, path):
+        """Check a value against its rule and return it as the application wants it."""
+        if value is None and rule[0] is None:
+            return None
+        return getattr(self, rule[1])(value, path, *rule[2:])
 
-    def table(self, given, rules, path):
-        """Check an object against {key: (kind, default)} and return it complete."""
-        if not isinstance(given, dict):
-            self.wrong(path, given, "an object is allowed")
+    # The kinds
+
+    def table(self, value, path, rules):
+        if not isinstance(value, dict):
+            self.wrong(path, value, "an object is allowed")
             return {}
         dot = path + "." if path else ""
-        for key in sorted(given):
+        for key in sorted(value):
             if key not in rules:
                 self.problem(dot + key, "unknown key", _suggest(key, rules))
         result = {}
         for key in sorted(rules):
-            kind, default = rules[key]
-            value = given.get(key, default)
-            if value is ...:
+            given = value.get(key, rules[key][0])
+            if given is ...:
                 self.problem(dot + key, "missing", "it must be given")
-            elif value is None and default is None:
-                result[key] = None
             else:
-                result[key] = self.value(value, kind, dot + key)
+                result[key] = self.value(given, rules[key], dot + key)
         return result
 
-    # The kinds
+    def list(self, value, path, low, high, rule):
+        if not isinstance(value, list) or not low <= len(value) <= high:
+            self.wrong(path, value, "a list of %d to %d is allowed" % (low, high))
+            return []
+        return [self.value(value[i], rule, "%s[%d]" % (path, i)) for i in range(len(value))]
 
-    def _table(self, value, arguments, path):
-        return self.table(value, arguments[0], path)
-
-    def _text(self, value, arguments, path):
-        shortest, longest = arguments
-        if (
-            not isinstance(value, str)
-            or not shortest <= len(value.encode()) <= longest
-            or _control(value)
-        ):
-            self.wrong(path, value, "text of %d to %d bytes is allowed" % (shortest, longest))
+    def text(self, value, path, low, high):
+        control = isinstance(value, str) and any(ord(c) < 32 or ord(c) == 127 for c in value)
+        if control or not isinstance(value, str) or not low <= len(value.encode()) <= high:
+            self.wrong(path, value, "text of %d to %d bytes is allowed" % (low, high))
         return value
 
-    def _integer(self, value, arguments, path):
-        low, high = arguments
+    def integer(self, value, path, low, high):
         if type(value) is not int or not low <= value <= high:
             self.wrong(path, value, "a whole number from %d to %d is allowed" % (low, high))
         return value
 
-    def _seconds(self, value, arguments, path):
-        low, high = arguments
+    def seconds(self, value, path, low, high):
         if type(value) not in (int, float) or not low <= value <= high:
             self.wrong(path, value, "seconds from %s to %s are allowed" % (low, high))
         return value
 
-    def _boolean(self, value, arguments, path):
+    def boolean(self, value, path):
         if type(value) is not bool:
             self.wrong(path, value, "true or false is allowed")
         return value
 
-    def _choice(self, value, arguments, path):
-        if value not in arguments[0]:
-            self.wrong(path, value, "allowed: " + ", ".join(json.dumps(v) for v in arguments[0]))
+    def choice(self, value, path, *values):
+        if value not in values:
+            self.wrong(path, value, "allowed: " + ", ".join(json.dumps(v) for v in values))
         return value
 
-    def _hex(self, value, arguments, path):
-        shortest, longest = arguments
+    def hex(self, value, path, low, high):
         digits = isinstance(value, str) and not value.strip("0123456789abcdefABCDEF")
-        if not digits or len(value) % 2 or not shortest <= len(value) // 2 <= longest:
-            self.problem(
-                path,
-                "a key found that is none",
-                "%d to %d bytes in hexadecimal" % (shortest, longest),
-            )
+        if not digits or len(value) % 2 or not low <= len(value) // 2 <= high:
+            self.problem(path, "no key found", "%d to %d bytes in hexadecimal" % (low, high))
         return value
 
-    def _file(self, value, arguments, path):
+    def file(self, value, path):
         if not isinstance(value, str) or not value:
             self.wrong(path, value, "the path of a file is allowed")
             return None
@@ -121,44 +112,31 @@ class _Check:
             self.wrong(path, value, "that file can't be opened")
         return name
 
-    def _list(self, value, arguments, path):
-        kind, shortest, longest = arguments
-        if not isinstance(value, list) or not shortest <= len(value) <= longest:
-            self.wrong(path, value, "a list of %d to %d is allowed" % (shortest, longest))
-            return []
-        return [self.value(value[i], kind, "%s[%d]" % (path, i)) for i in range(len(value))]
-
-    def _mapping(self, value, arguments, path):
-        kind, longest = arguments
-        if not isinstance(value, dict) or not 1 <= len(value) <= longest:
-            self.wrong(path, value, "an object of 1 to %d keys is allowed" % longest)
-            return {}
-        return {key: self.value(value[key], kind, path + "." + key) for key in sorted(value)}
-
-    def _sensor(self, value, arguments, path):
-        """A table whose rules are partly the driver's own."""
+    def sensor(self, value, path):
         driver = value.get("driver") if isinstance(value, dict) else None
-        rules = dict(config_rules.SENSOR)
-        channel = dict(config_rules.CHANNEL)
         module = _driver(driver)
+        if module is None and isinstance(driver, str):
+            names = ", ".join(_drivers())
+            self.wrong(path + ".driver", driver, "there is no such driver; there are: " + names)
+            return {}
+        rules = dict(config_rules.SENSOR)
         if module:
             of_driver, of_channel = module.rules()
             rules.update(of_driver)
-            channel.update(of_channel)
-            rules["channels"] = (config_rules.mapping(config_rules.table(channel), 32), ...)
-        elif isinstance(driver, str):
-            self.wrong(
-                path + ".driver",
-                driver,
-                "there is no driver of that name; there are: " + ", ".join(_drivers()),
-            )
-            return value
-        known = len(self.problems)
-        result = self.table(value, rules, path)
-        if module and len(self.problems) == known:
+            of_channel.update(config_rules.CHANNEL)
+            rules["channels"] = (..., "channels", of_channel)
+        before = len(self.problems)
+        result = self.table(value, path, rules)
+        if module and len(self.problems) == before:
             for where, problem in module.check(result):
                 self.problems.append("%s.%s: %s" % (path, where, problem))
         return result
+
+    def channels(self, value, path, rules):
+        if not isinstance(value, dict) or not 1 <= len(value) <= 32:
+            self.wrong(path, value, "an object of 1 to 32 channels is allowed")
+            return {}
+        return {key: self.table(value[key], path + "." + key, rules) for key in sorted(value)}
 
 
 def _driver(name):
@@ -185,10 +163,6 @@ def _drivers():
     folder = sensors.__file__
     names = {name.rsplit(".", 1)[0] for name in os.listdir(folder[: folder.rfind("/")])}
     return sorted(name for name in names if name[0] != "_")
-
-
-def _control(text):
-    return any(ord(c) < 32 or ord(c) == 127 for c in text)
 
 
 def _suggest(key, rules):

@@ -95,13 +95,13 @@ def _recorded(sensors, problem):
 
 def _message(config, problem):
     """One reading must always fit a message."""
-    from .payloads import most_bytes
+    from . import payloads
     from .sensors import channels
 
     every = []
     for sensor in config["sensors"]:
         every += channels(sensor["channels"])
-    most = most_bytes(config["payload"]["format"], every)
+    most = payloads.module(config["payload"]["format"]).most_bytes(every)
     if config["limits"]["message_bytes"] < most:
         found = "%d found" % config["limits"]["message_bytes"]
         problem("limits.message_bytes", found, "a reading of these channels takes up to %d" % most)

@@ -2,9 +2,10 @@
 
 import asyncio
 import gc
-import json
 
 from micropython import const
+
+from .identity import compact
 
 _EVERY_MS = const(180_000)
 _SLICE_MS = const(20_000)
@@ -48,7 +49,7 @@ class Health:
             "free": gc.mem_free(),
         }
         sampler.late_ms = 0
-        return json.dumps(health).encode()
+        return compact(health)
 
     async def run(self):
         next_ms = self._clock.now() + _EVERY_MS

@@ -14,24 +14,30 @@ class Identity:
         self.stream = stream
         self._before = before
         self._about = about or {}
-        self._topics = {}
 
     def topic(self, kind):
         """`devices/{id}/{kind}` in UTF-8."""
-        topic = self._topics.get(kind)
-        if topic is None:
-            topic = self._topics[kind] = ("devices/" + self.id + "/" + kind).encode()
-        return topic
+        return ("devices/" + self.id + "/" + kind).encode()
 
     def birth(self):
         status = {"status": "online", "s": self.stream}
         if self._before:
             status["before"] = self._before
         status.update(self._about)
-        return json.dumps(status).encode()
+        return compact(status)
 
     def will(self):
         return b'{"status":"offline"}'
 
     def farewell(self, why):
-        return json.dumps({"status": "offline", "reason": why}).encode()
+        return compact({"status": "offline", "reason": why})
+
+
+def compact(value):
+    """A value as JSON without a byte to spare."""
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def remember(board, stream, number):
+    """Keep the stream and the last of its readings that is safe, for the next life's birth."""
+    board.save("stream", compact({"s": stream, "n": number}))

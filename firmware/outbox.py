@@ -14,50 +14,40 @@ from .links import Message
 
 
 class Outbox:
-    """`queue` has the journal's interface; `messages` is how many may be under way at once (the
-    link's window).
+    """`messages` is how many may be under way at once (the link's window).
 
-    Memory: the queue's, `messages` buffers of `message_bytes`, one record.
+    `queue` has the journal's interface. Memory: the queue's, `messages` buffers of
+    `message_bytes`, one record.
     """
 
-    def __init__(
-        self,
-        queue,
-        encoder,
-        channels,
-        clock,
-        batch=1,
-        max_age_ms=60_000,
-        message_bytes=1024,
-        messages=1,
-    ):
-        self._queue = queue
+    def __init__(self, encoder, channels, clock, message_bytes, messages=1):
+        self.queue = None  # set before anything else happens
+        self.batch = 1
+        self.max_age_ms = 60_000
+        self.flush = False  # send at once whatever waits
+        self.sampled = 0  # the last number put
+        self.acked = 0  # the last number such that everything up to it is delivered or dropped
         self._encoder = encoder
         self._clock = clock
-        self._batch = batch
-        self._max_age_ms = max_age_ms
         self._message_bytes = message_bytes
         self._record = bytearray(reading.most_bytes(channels))
         self._values = [None] * channels
         self._free = [bytearray(message_bytes + 1) for _ in range(messages)]
         self._out = []  # [message, its buffer, done] under way, oldest first
         self._taken = 0  # the last number that went into a message
-        self._next = None  # the record after it: (number, memoryview), when known
+        self._next = None  # the record after it, (number, memoryview), when known
         self._records = iter(())
         self._spared = 0  # readings that were under way when the queue dropped them, and arrived
         self._changed = asyncio.Event()
-        self.flush = False
-        self.sampled = 0  # the last number put
-        self.acked = 0  # the last number such that everything up to it is delivered or dropped
 
     def __len__(self):
         """Readings that are not delivered yet."""
-        return len(self._queue)
+        return len(self.queue)
 
     @property
     def dropped(self):
         """Readings that had to make room and were never delivered."""
-        return self._queue.dropped - self._spared
+        return self.queue.dropped - self._spared
 
     def put(self, due_ms, values, unix_ms=None):
         """Queue a reading and return its number. Allocates nothing.
@@ -66,7 +56,7 @@ class Outbox:
         that overrides.
         """
         length = reading.pack_into(self._record, due_ms, values, unix_ms)
-        self.sampled = self._queue.append(self._record, length)
+        self.sampled = self.queue.append(self._record, length)
         self._changed.set()
         return self.sampled
 
@@ -86,9 +76,9 @@ class Outbox:
         record = self._peek()
         if record is None or not self._free:
             return None
-        if self.flush or self.sampled - record[0] + 1 >= self._batch:
+        if self.flush or self.sampled - record[0] + 1 >= self.batch:
             return 0
-        return max(0, reading.due_ms(record[1]) + self._max_age_ms - self._clock.now())
+        return max(0, reading.due_ms(record[1]) + self.max_age_ms - self._clock.now())
 
     def take(self):
         """Return the next Message; it is under way until `done` or `rewind`. Call it when
@@ -98,7 +88,7 @@ class Outbox:
         encoder = self._encoder
         encoder.begin(buffer, self._message_bytes)
         first = last = self._peek()[0]
-        for _ in range(self._batch):
+        for _ in range(self.batch):
             record = self._peek()
             if record is None or not self._add(record):
                 break
@@ -119,7 +109,7 @@ class Outbox:
         while self._out and self._out[0][2]:
             message, buffer, _ = self._out.pop(0)
             self._free.append(buffer)
-            self._queue.release(message.last)
+            self.queue.release(message.last)
             self.acked = message.last
         self._changed.set()
 
@@ -133,7 +123,7 @@ class Outbox:
         self._records = iter(())
 
     def _oldest(self):
-        return self.sampled - len(self._queue) + 1
+        return self.sampled - len(self.queue) + 1
 
     def _peek(self):
         """The first (number, record) that is in no message yet, or None."""
@@ -142,7 +132,7 @@ class Outbox:
         if self._next is None:
             self._next = next(self._records, None)
             if self._next is None and self._taken < self.sampled:
-                self._records = self._queue.pending(self._taken)
+                self._records = self.queue.pending(self._taken)
                 self._next = next(self._records, None)
         return self._next
 

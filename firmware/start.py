@@ -1,16 +1,17 @@
 """From a board to the running application, and what becomes of its end.
 
-The config is checked before anything else is imported, and what checked it is forgotten: a board
-has not the memory for both at once.
+The config is checked before anything else is imported, and what checked it is forgotten.
 """
 
 import asyncio
-import gc
 import sys
 
+from micropython import const
+
+from .forget import forget
 from .log import log
 
-_CHECKING = ("config", "config_rules", "config_kinds", "config_limits", "sensors", "payloads")
+_LEAST_QUEUE = const(2048)  # bytes that the queue gets in any case
 
 
 def run(board):
@@ -18,11 +19,13 @@ def run(board):
     config = _config(board)
     if config is None:
         return board.exit(2)
-    from .app import App
-
-    app = App(board, config)
+    # Buffers and queue are made last, when the heap is in pieces: keep whole ones for them.
+    reserve = [bytearray(_LEAST_QUEUE), bytearray(2 * config["limits"]["message_bytes"] + 2048)]
+    app = _assemble(board, config, reserve)
     del config
-    gc.collect()
+    forget("assemble", "board", "payloads", "sensors")
+    reserve.clear()
+    app.allocate_queue(_LEAST_QUEUE)
     try:
         asyncio.run(app.run())
     except Exception as error:
@@ -30,6 +33,12 @@ def run(board):
         sys.print_exception(error, sys.stderr)
         return board.reset()
     return board.reset() if app.reboot else board.exit(0)
+
+
+def _assemble(board, config, reserve):
+    from .assemble import assemble
+
+    return assemble(board, config, reserve)
 
 
 def _config(board):
@@ -43,15 +52,4 @@ def _config(board):
             log("config", line)
         return None
     finally:
-        _forget()
-
-
-def _forget():
-    package = sys.modules["firmware"]
-    for name in list(sys.modules):
-        if name.startswith("firmware.") and name.split(".")[1] in _CHECKING:
-            del sys.modules[name]
-    for name in _CHECKING:
-        if hasattr(package, name):
-            delattr(package, name)
-    gc.collect()
+        forget("config", "sensors", "payloads")

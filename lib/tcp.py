@@ -34,14 +34,11 @@ _EISCONN = (
 )  # lwIP and Linux, ESP-IDF's newlib, macOS: the errno module does not name it
 _WORDS = {
     errno.ECONNREFUSED: "connection refused",
-    errno.ECONNRESET: "connection reset by the peer",
-    errno.ECONNABORTED: "connection aborted",
-    errno.ENOTCONN: "not connected",
-    errno.ETIMEDOUT: "no answer",
+    errno.ECONNRESET: "connection reset",
     errno.EHOSTUNREACH: "no route to the host",
-    101: "the network is unreachable",
-    32: "connection closed by the peer",  # EPIPE
     errno.ENOMEM: "out of memory",
+    101: "network unreachable",  # ENETUNREACH and EPIPE, which the errno module does not name
+    32: "connection closed",
 }
 
 

@@ -14,10 +14,7 @@ packet that is cut or too large.
 
 The engine also keeps the time that umqtt.simple does not: keepalive, and one deadline for what is
 owed to us. A connection that is silent is pinged after half a keepalive and given up after one
-and a quarter.
-
-States: an engine serves one connection. IDLE --connect()--> CONNECTING --CONNACK 0--> UP;
-whatever ends a connection ends the engine.
+and a quarter. One engine serves one connection after the other; `connect` begins the next.
 """
 
 import umqtt.simple as simple
@@ -51,10 +48,10 @@ class _Wire:
 
     def __init__(self, limit):
         self._out = bytearray(limit)
-        self._view = memoryview(self._out)
-        self._sent = self._written = 0
-        self._packet = b""
-        self._at = 0
+        self.view = memoryview(self._out)
+        self.sent = self.written = 0
+        self.packet = b""  # what umqtt.simple may read
+        self.at = 0
 
     # The module
     def socket(self, *_):
@@ -72,39 +69,20 @@ class _Wire:
     def write(self, data, length=None):
         if length is None:
             length = len(data)
-        end = self._written + length
+        end = self.written + length
         if end > len(self._out):
             raise ValueError("more than %d bytes wait to be sent" % len(self._out))
-        self._out[self._written : end] = data if length == len(data) else data[:length]
-        self._written = end
+        self._out[self.written : end] = data if length == len(data) else data[:length]
+        self.written = end
         return length
 
     def read(self, length):
-        end = self._at + length
-        if end > len(self._packet):
+        end = self.at + length
+        if end > len(self.packet):
             raise _Empty
-        data = bytes(self._packet[self._at : end])
-        self._at = end
+        data = bytes(self.packet[self.at : end])
+        self.at = end
         return data
-
-    # The engine's side
-    def give(self, packet):
-        self._packet = packet
-        self._at = 0
-
-    def mark(self):
-        return self._written
-
-    def back_to(self, mark):
-        self._written = mark
-
-    def next_out(self):
-        return self._view[self._sent : self._written]
-
-    def sent(self, length):
-        self._sent += length
-        if self._sent == self._written:
-            self._sent = self._written = 0
 
 
 class Engine:
@@ -137,13 +115,6 @@ class Engine:
         self._wire = _Wire(out_bytes)
         self._packet = bytearray(in_bytes)
         self._view = memoryview(self._packet)
-        self._have = 0  # bytes of the packet so far, skipped ones included
-        self._end = 0  # length of the whole packet, 0 until its header is complete
-        self._events = []
-        self._received_ms = 0
-        self._owed = None  # the acknowledgement that is owed to us: (packet type, packet id)
-        self._owed_ms = 0  # and its deadline
-        self._pinged = False
         client = self._client = simple.MQTTClient(
             client_id,
             "",
@@ -159,9 +130,15 @@ class Engine:
     # What the link says
 
     def connect(self, now):
-        """Write CONNECT, with a clean session: commands that waited while the device was away are
-        not for now.
+        """Begin a new connection: forget the last one and write CONNECT, with a clean session:
+        commands that waited while the device was away are not for now.
         """
+        self._wire.sent = self._wire.written = 0
+        self._have = 0  # bytes of the packet so far, skipped ones included
+        self._end = 0  # length of the whole packet, 0 until its header is complete
+        self._events = []
+        self._received_ms = now
+        self._pinged = False
         modules_socket = simple.socket
         simple.socket = self._wire
         try:
@@ -170,7 +147,8 @@ class Engine:
             pass
         finally:
             simple.socket = modules_socket
-        self._received_ms = now
+        self._owed = None  # the acknowledgement that is owed to us: (packet type, packet id)
+        self._owed_ms = 0  # and its deadline
         self._owe(_CONNACK, 0, now)
 
     def publish(self, topic, payload, retain, qos, now):
@@ -180,13 +158,13 @@ class Engine:
         sent.
         """
         self._wrap_id()
-        start = self._wire.mark()
+        start = self._wire.written
         try:
             self._client.publish(topic, payload, retain, qos)
         except _Empty:
             return self._owe(_PUBACK, self._client.pid, now)
         except ValueError:
-            self._wire.back_to(start)
+            self._wire.written = start
             raise
         return None
 
@@ -215,14 +193,8 @@ class Engine:
 
     # Time
 
-    def deadline(self):
-        """When `on_timer` has something to do."""
-        quiet = self._received_ms + (
-            self._keepalive_ms * 5 // 4 if self._pinged else self._keepalive_ms // 2
-        )
-        return min(quiet, self._owed_ms) if self._owed else quiet
-
     def on_timer(self, now):
+        """Do what the time asks for; call it often, as deadlines come and go with every packet."""
         quiet_ms = now - self._received_ms
         if self._owed and now >= self._owed_ms:
             self._events.append(("lost", "no acknowledgement within %d ms" % self._ack_ms))
@@ -238,10 +210,13 @@ class Engine:
         """What is to be sent, a memoryview; it stays where it is until `sent` has been told of
         all of it.
         """
-        return self._wire.next_out()
+        return self._wire.view[self._wire.sent : self._wire.written]
 
     def sent(self, length):
-        self._wire.sent(length)
+        wire = self._wire
+        wire.sent += length
+        if wire.sent == wire.written:
+            wire.sent = wire.written = 0
 
     def next_event(self):
         return self._events.pop(0) if self._events else None
@@ -317,7 +292,8 @@ class Engine:
             packet = bytes((flags, len(body))) + bytes(body)
         else:
             packet = self._view[: self._end]
-        self._wire.give(packet)
+        self._wire.packet = packet
+        self._wire.at = 0
         try:
             self._client.wait_msg()
         except _Empty:
@@ -325,7 +301,8 @@ class Engine:
         except ValueError:
             raise ProtocolError("more publishes than can be acknowledged")
         finally:
-            self._wire.give(b"")
+            self._wire.packet = b""
+            self._wire.at = 0
 
     def _on_publish(self, topic, payload):
         self._events.append(("publish", topic, payload, self._retained, self._oversize))

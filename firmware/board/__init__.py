@@ -10,7 +10,7 @@ watchdog(ms)                   arm or feed: without another call within `ms` the
 load(name) -> bytes or None    small state that survives a reset and a power cut
 save(name, data)               replaces it as a whole
 await stop_requested()         returns when the device is asked to stop politely
-options                        {"until_drained": bool}
+until_drained                  end once all sensors have ended and everything is delivered
 sleep_ms(ms)                   doing nothing at all for so long
 reset()                        does not return
 exit(status)                   the application has ended; does not return on the Unix port

@@ -12,6 +12,7 @@ import binascii
 import os
 import sys
 import time
+from asyncio import core
 
 from micropython import const
 
@@ -22,7 +23,7 @@ class Board:
     def __init__(self):
         self.config_path = os.getenv("PETREL_CONFIG") or "config.json"
         self.reset_cause = os.getenv("PETREL_RESET_CAUSE") or "power"
-        self.options = {"until_drained": bool(os.getenv("PETREL_UNTIL_DRAINED"))}
+        self.until_drained = bool(os.getenv("PETREL_UNTIL_DRAINED"))
         self._state = os.getenv("PETREL_STATE") or "."
         self._wired = bool(os.getenv("PETREL_SUPERVISED"))
         self._clock_set = (
@@ -63,16 +64,22 @@ class Board:
         os.rename(path + ".new", path)
 
     async def stop_requested(self):
-        if not self._wired:
-            while True:
-                await asyncio.sleep(3600)
-        wire = asyncio.StreamReader(sys.stdin.buffer)
         while True:
-            line = await wire.readline()
+            line = await self._wire_in()
             if not line:
                 sys.exit(1)  # the power is gone: not another word to anyone
             if line.strip() == b"stop":
                 return
+
+    # async
+    def _wire_in(self):
+        """A line from `petrel run`; without it there never is one. (The loop's public way to wait
+        for a file, asyncio.StreamReader, takes a kilobyte.)
+        """
+        while not self._wired:
+            yield from asyncio.sleep_ms(60_000)
+        yield core._io_queue.queue_read(sys.stdin)
+        return sys.stdin.buffer.readline()
 
     def sleep_ms(self, ms):
         time.sleep_ms(ms)

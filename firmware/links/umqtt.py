@@ -30,7 +30,9 @@ _REFUSALS = {  # MQTT 3.1.1, section 3.2.2.3
     4: "wrong username or password",
     5: "not authorised; check username, password and the broker's access rules",
 }
-_IN_BYTES = const(1024)
+_BUSY_MS = const(5)
+_IN_BYTES = const(512)  # the longest command, its topic included
+_CONNECT_BYTES = const(768)  # the longest CONNECT: id, will, username and password
 
 
 class Link:
@@ -44,17 +46,26 @@ class Link:
         self._clock = clock
         self._on_command = on_command
         self._timeout_ms = int(options["timeout_s"] * 1000)
-        self._keepalive_ms = int(options["keepalive_s"] * 1000)
-        self._tick_ms = max(20, min(1000, self._keepalive_ms // 16, self._timeout_ms // 8))
-        self._out_bytes = max(1024, message_bytes + 128)
+        keepalive_ms = int(options["keepalive_s"] * 1000)
+        self._tick_ms = max(20, min(1000, keepalive_ms // 16, self._timeout_ms // 8))
         self._resolver = resolver or tcp.Resolver()
         self._tls = None
-        self._buffer = bytearray(512)
+        self._buffer = bytearray(256)
         self._view = memoryview(self._buffer)
         self._acked = asyncio.Event()
-        self._stream = self._engine = self._lost = None
+        self._flushing = False
+        self._stream = self._lost = None
         self._stage = ""
-        self._writing = asyncio.Lock()
+        self._engine = Engine(
+            identity.id.encode(),
+            keepalive_ms,
+            self._timeout_ms,
+            (identity.topic("status"), identity.will()),
+            _bytes(options["username"]),
+            _bytes(options["password"]),
+            max(_CONNECT_BYTES, message_bytes + 128),
+            _IN_BYTES,
+        )
 
     async def open(self):
         try:
@@ -122,17 +133,7 @@ class Link:
             )
         except tcp.ConnectError as error:
             raise LinkError(error.stage, error.text)
-        identity = self._identity
-        engine = self._engine = Engine(
-            identity.id.encode(),
-            self._keepalive_ms,
-            self._timeout_ms,
-            (identity.topic("status"), identity.will()),
-            _bytes(options["username"]),
-            _bytes(options["password"]),
-            self._out_bytes,
-            _IN_BYTES,
-        )
+        engine, identity = self._engine, self._identity
         self._stage = "tls" if secure else "connack"
         engine.connect(self._clock.now())
         code = await self._answer("connack")
@@ -190,7 +191,10 @@ class Link:
 
     async def _flush(self):
         """Send what the engine has; who comes second waits for the first."""
-        async with self._writing:
+        while self._flushing:  # only while the network takes nothing
+            await asyncio.sleep_ms(_BUSY_MS)
+        self._flushing = True
+        try:
             out = self._engine.next_out()
             while len(out):
                 if self._stream is None:
@@ -201,6 +205,8 @@ class Link:
                     raise self._failure(error)
                 self._engine.sent(len(out))
                 out = self._engine.next_out()
+        finally:
+            self._flushing = False
 
     def _failure(self, error):
         if isinstance(error, ProtocolError):

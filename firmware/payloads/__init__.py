@@ -11,15 +11,8 @@ integer or None a channel.
 """
 
 
-def _module(name):
+def module(name):
+    """The module of the format `name`: its Encoder, and `most_bytes(channels)`, the longest message
+    of one reading.
+    """
     return __import__("firmware.payloads." + name, None, None, ("Encoder",))
-
-
-def make(name, *arguments):
-    """Return the encoder `name`, importing only its module."""
-    return _module(name).Encoder(*arguments)
-
-
-def most_bytes(name, channels):
-    """The longest message of one reading of these channels."""
-    return _module(name).most_bytes(channels)

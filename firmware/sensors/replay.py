@@ -11,27 +11,23 @@ from . import Ended, channels
 
 
 def rules():
-    """The keys of this driver's entries, and what their channels may say beside `unit` and
-    `decimals`.
-    """
-    from firmware.config_rules import boolean, choice, file, integer, text
-
+    """The keys of this driver's entries, and what their channels say beside unit and decimals."""
     return {
         # The CSV file; its first line names the columns.
-        "file": (file(), ...),
+        "file": (..., "file"),
         # The first row that is replayed, counted from 0.
-        "row": (integer(0, 1_000_000_000), 0),
+        "row": (0, "integer", 0, 1000000000),
         # Replays so many times faster than `every_s`.
-        "speed": (integer(1, 1_000_000), 1),
+        "speed": (1, "integer", 1, 1000000),
         # true: starts again at the file's end; false: the sensor ends there.
-        "loop": (boolean(), False),
-        # Whose time a reading carries: the clock's, or the file's.
-        "times": (choice("device", "recorded"), "device"),
+        "loop": (False, "boolean"),
+        # Whose time a reading carries: the device's clock's, or the file's.
+        "times": ("device", "choice", "device", "recorded"),
         # The column of Unix seconds for `"times": "recorded"`.
-        "time_column": (text(1, 64), "t"),
+        "time_column": ("t", "text", 1, 64),
     }, {
         # The CSV column; null: the channel's key.
-        "column": (text(1, 64), None),
+        "column": (None, "text", 1, 64),
     }
 
 
