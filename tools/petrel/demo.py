@@ -28,7 +28,7 @@ PROGRAM = "petrel demo"
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FRAME_S = 0.1
 CONNECT_S = 10
-RETURN_S = 15  # devices that are away when the demo ends get so long to come back
+RETURN_S = 15  # devices that are not connected when the demo ends get so long to be
 STOP_S = 20  # `petrel run` cuts the power after 15
 ARRIVE_S = 5  # from the broker's acknowledgement to our receiver
 
@@ -138,7 +138,7 @@ class Demo:
             self.switch(time.monotonic())
         self.during(
             "ending: every device comes back first", RETURN_S,
-            lambda: not (self.broker.running and any(device.away for device in self.fleet)),
+            lambda: not self.broker.running or all(device.settled for device in self.fleet),
         )
         for board in self.boards:
             board.stop()

@@ -110,6 +110,11 @@ class Device:
         return self.state in ("offline", "crashed")
 
     @property
+    def settled(self):
+        """It is connected, or has ended."""
+        return self.state in ("online", "stopped", "crashed")
+
+    @property
     def received(self):
         return sum(ledger.received for ledger in self.ledgers.values())
 
