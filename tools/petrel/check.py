@@ -37,7 +37,7 @@ def verdict(path):
     image = runtime.build("unix")
     command = [*runtime.find_runtime(), "-c", "import firmware.config_check"]
     env = {
-        **os.environ, "PETREL_CONFIG": str(path), "MICROPYPATH": f"{image}:{image}/lib:.frozen",
+        **os.environ, "PETREL_CONFIG": str(path), "MICROPYPATH": ":lib:.frozen",
     }
     try:
         done = subprocess.run(

@@ -34,7 +34,7 @@ def run_device(
         image = runtime.build("unix", umqtt=umqtt, source=source)
         env = {
             **os.environ, "PETREL_CONFIG": str(config), "PETREL_STATE": str(state),
-            "PETREL_SUPERVISED": "1", "MICROPYPATH": f"{image}:{image}/lib:.frozen",
+            "PETREL_SUPERVISED": "1", "MICROPYPATH": ":lib:.frozen",
         }
         env.pop("PETREL_UNTIL_DRAINED", None)
         if until_drained:
