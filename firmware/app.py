@@ -37,19 +37,19 @@ class App:
         self._why = None
         self._failure = None
         self.reboot = False
-        self.queue_bytes = 0
 
-    def allocate_queue(self, least):
-        """Give the readings the memory that the config asks for, or what the heap has to spare."""
+    def allocate_queue(self, least, wanted):
+        """Give the readings `wanted` bytes, or what the heap has to spare, but `least` at least."""
         gc.collect()
-        limit = min(self.queue_bytes, max(least, gc.mem_free() - _FREE_BYTES))
-        while True:
+        limit = max(least, min(wanted, gc.mem_free() - _FREE_BYTES))
+        while self._outbox.queue is None:
             try:
                 self._outbox.queue = RingQueue(limit)
-                break
             except MemoryError:  # free, but not in one piece
-                limit = limit * 7 // 8
-        if limit < self.queue_bytes:
+                if limit == least:
+                    raise
+                limit = max(least, limit * 7 // 8)
+        if limit < wanted:
             log("app", "%d bytes for the queue; queue.limit_kb is more than is free" % limit)
 
     async def run(self):

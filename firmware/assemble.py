@@ -56,7 +56,6 @@ def assemble(board, config, reserve):
     commands.sampler = sampler
     app = App(board, identity, vitals, sampler, outbox, uplink, commands, health, config["wifi"])
     commands.app = app
-    app.queue_bytes = config["queue"]["limit_kb"] * 1024
     return app
 
 

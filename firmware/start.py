@@ -4,6 +4,7 @@ The config is checked before anything else is imported, and what checked it is f
 """
 
 import asyncio
+import gc
 import sys
 
 from micropython import const
@@ -12,6 +13,7 @@ from .forget import forget
 from .log import log
 
 _LEAST_QUEUE = const(2048)  # bytes that the queue gets in any case
+_APP_BYTES = const(50_000)  # what the rest of the application takes, in words of 32 bits
 
 
 def run(board):
@@ -20,12 +22,14 @@ def run(board):
     if config is None:
         return board.exit(2)
     # Buffers and queue are made last, when the heap is in pieces: keep whole ones for them.
-    reserve = [bytearray(_LEAST_QUEUE), bytearray(2 * config["limits"]["message_bytes"] + 2048)]
+    wanted = config["queue"]["limit_kb"] * 1024
+    queue_bytes = max(_LEAST_QUEUE, min(wanted, gc.mem_free() - _app_bytes()))
+    reserve = [bytearray(queue_bytes), bytearray(2 * config["limits"]["message_bytes"] + 2048)]
     app = _assemble(board, config, reserve)
     del config
     forget("assemble", "board", "payloads", "sensors")
     reserve.clear()
-    app.allocate_queue(_LEAST_QUEUE)
+    app.allocate_queue(queue_bytes, wanted)
     try:
         asyncio.run(app.run())
     except Exception as error:
@@ -33,6 +37,10 @@ def run(board):
         sys.print_exception(error, sys.stderr)
         return board.reset()
     return board.reset() if app.reboot else board.exit(0)
+
+
+def _app_bytes():
+    return _APP_BYTES if sys.maxsize <= 0x7FFFFFFF else 2 * _APP_BYTES
 
 
 def _assemble(board, config, reserve):

@@ -56,7 +56,10 @@ def run(
     runtime: Annotated[
         str | None, typer.Option(metavar="CMD", help="Another `micropython` than the default.")
     ] = None,
-    heap: Annotated[str, typer.Option(metavar="SIZE", help="Its heap, in bytes.")] = "112K",
+    heap: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Its heap [default: 112K; 224K with 64-bit words]."),
+    ] = None,
     until_drained: Annotated[
         bool, typer.Option("--until-drained", help="End once all is sampled and acknowledged.")
     ] = False,

@@ -13,18 +13,19 @@ from petrel.errors import Failure, Misuse, explain
 
 
 def run_device(
-    config, state, command=None, heap="112K", until_drained=False, source=False, umqtt=None
+    config, state, command=None, heap=None, until_drained=False, source=False, umqtt=None
 ):
     """The firmware on the Unix port, in the foreground; returns the exit status.
 
     config: path of config.json. state: folder that stands for the flash, made if missing.
-    command: another runtime, as a shell would write it. heap: bytes, with K or M behind.
+    command: another runtime, as a shell would write it. heap: bytes, with K or M behind; None for
+    what a board with 112K has, on a runtime of whatever word size.
     umqtt: the version of umqtt.simple to put on the board, None for the newest at hand.
     """
     config, state = Path(config).absolute(), Path(state).absolute()
     if not config.is_file():
         raise Misuse(f"--config: {config}: no such file")
-    if not re.fullmatch(r"\d+[kKmM]?", heap):
+    if heap and not re.fullmatch(r"\d+[kKmM]?", heap):
         raise Misuse(f"--heap: '{heap}' is no size; write it like 112K or 1M")
     if umqtt is not None and umqtt not in runtime.umqtt_folders():
         there = ", ".join(runtime.umqtt_folders()) or "none"
@@ -39,8 +40,19 @@ def run_device(
         env.pop("PETREL_UNTIL_DRAINED", None)
         if until_drained:
             env["PETREL_UNTIL_DRAINED"] = "1"
+        heap = heap or default_heap(argv, source)
         start = [*argv, "-X", f"heapsize={heap}", "-c", "import boot; import main"]
         return Board(start, image, env).run()
+
+
+def default_heap(argv, source):
+    """112K, as an ESP32 has; twice as much where words are twice as long; plenty to compile in."""
+    if source:
+        return "2M"
+    try:
+        return "224K" if runtime.word_bits(argv) == 64 else "112K"
+    except runtime.RuntimeError_ as error:
+        raise Misuse(f"--runtime: {error}") from error
 
 
 def split(command):

@@ -79,14 +79,25 @@ def runtime32():
 
 def runtime_version(argv):
     """The (major, minor) of the MicroPython that `argv` starts. Raises RuntimeError_."""
-    ask = "import sys; print(sys.implementation[0], sys.implementation[1])"
+    answer = _ask(argv, "print(sys.implementation[0], sys.implementation[1])")
+    return parse_version(answer, shlex.join(argv))
+
+
+def word_bits(argv):
+    """32 or 64: the word size of the MicroPython that `argv` starts. Raises RuntimeError_."""
+    return 64 if _ask(argv, "print(sys.maxsize > 2**31)").strip() == "True" else 32
+
+
+def _ask(argv, statement):
+    """What the MicroPython that `argv` starts prints for a statement about `sys`."""
+    ask = "import sys; " + statement
     try:
         done = subprocess.run(
             [*argv, "-c", ask], capture_output=True, text=True, timeout=_DEADLINE_S
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise RuntimeError_(f"cannot start {shlex.join(argv)}: {error}") from error
-    return parse_version(done.stdout, shlex.join(argv))
+    return done.stdout
 
 
 def parse_version(answer, command):
