@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backoff import Backoff
-from host_tests.on_device import WORDS, Chip
+from host_tests.chip import WORDS, Chip
 
 PAIRS = st.tuples(st.integers(1, 10**8), st.integers(1, 10**8)).map(sorted)
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from host_tests.chip import WORDS, Chip
 from host_tests.on_cpython import load
-from host_tests.on_device import WORDS, Chip
 
 reading = load("reading")
 

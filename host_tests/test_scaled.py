@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from host_tests.on_device import WORDS, Chip, Raised
+from host_tests.chip import WORDS, Chip, Raised
 from scaled import parse, text
 
 NUMBER = r"[+-]?([0-9]{1,12}(\.[0-9]{0,12})?|\.[0-9]{1,12})"

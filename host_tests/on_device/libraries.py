@@ -3,12 +3,12 @@
 from binascii import hexlify, unhexlify
 from time import ticks_add
 
-import server
-
 import scaled
 from backoff import Backoff
 from firmware import reading
 from ticks import Uptime
+
+from . import server
 
 
 def scaled_texts(values, decimals):
