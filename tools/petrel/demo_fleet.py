@@ -9,7 +9,7 @@ import re
 
 from petrel.readings import Undecodable, decode
 
-STOPPED = re.compile(r"app: stopped; sampled (\d+) acked (\d+) dropped (\d+)")
+STOPPED = re.compile(r"app: .*; sampled (\d+) acked (\d+) dropped (\d+)")
 RATE_S = 5  # the rate shown is the mean of so many seconds
 HISTORY_S = 300
 
