@@ -18,6 +18,8 @@ from .sensors import Ended
 _BEHIND_MS = const(60_000)
 _SLICE_MS = const(20_000)  # the longest wait without a word to the vitals
 _BUSY_MS = const(5)
+_LOWEST = const(-0x80000000)  # what a record has room for
+_HIGHEST = const(0x7FFFFFFF)
 _RETRY_FIRST_MS = const(1_000)
 _RETRY_MAX_MS = const(300_000)
 
@@ -64,6 +66,9 @@ class _Slot:
         """Fill this sensor's values and return the time that it gives them, or None."""
         try:
             unix_ms = self.sensor.read(values, self.first)
+            for i in range(self.first, self.end):
+                if values[i] is not None and not _LOWEST <= values[i] <= _HIGHEST:
+                    raise ValueError("a value beyond 32 bits")
             if self._backoff.failures:
                 log("sampler", "%s can be read again" % self.name)
                 self._backoff.reset()
@@ -140,9 +145,9 @@ class Sampler:
     def _wait_ms(self, due):
         """How long to sleep before looking again; 0 when `due` has come."""
         now = self._clock.now()
-        if due > now:
-            wait = min(due - now, _SLICE_MS)
-            self._vitals.within("sampler", wait)
+        wait = max(0, min(due - now, _SLICE_MS))
+        self._vitals.within("sampler", wait)
+        if wait:
             return wait
         self.late_ms = max(self.late_ms, now - due)
         if now - due > _BEHIND_MS:

@@ -112,13 +112,13 @@ class Stream:
     # async
     def read_into(self, buffer):
         """Wait for bytes, put them at the start of `buffer` and return how many: 0 is the peer's
-        end of stream.
+        end of stream. Others get their turn even while there are always bytes.
         """
-        while True:
-            n = self._sock.readinto(buffer)
-            if n is not None:
-                return n
+        n = None
+        while n is None:
             yield core._io_queue.queue_read(self._sock)
+            n = self._sock.readinto(buffer)
+        return n
 
     # async
     def write(self, data):

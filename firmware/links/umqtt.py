@@ -86,7 +86,9 @@ class Link:
         self._acked.clear()
         packet_id = self._engine.publish(topic, message.payload, retain, qos, now)
         await self._flush()
-        if packet_id is not None:
+        if packet_id is None:
+            await asyncio.sleep_ms(0)  # nothing was waited for, and others want their turn
+        else:
             await self._acked.wait()
 
     async def run(self):

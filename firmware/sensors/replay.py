@@ -71,7 +71,12 @@ class Sensor:
         for i in range(len(self._cells)):
             cell = cells[self._cells[i]].strip()
             values[first + i] = parse(cell, self.channels[i].decimals) if cell else None
-        return parse(cells[self._time_cell], 3) if self._time_cell is not None else None
+        if self._time_cell is None:
+            return None
+        unix_ms = parse(cells[self._time_cell], 3)
+        if not 0 <= unix_ms < 1 << 48:
+            raise ValueError("a time out of range: " + cells[self._time_cell])
+        return unix_ms
 
     def _row(self):
         line = self._lines.readline().strip()
