@@ -190,6 +190,15 @@ def test_refuse(proxy):
         assert proxy.connections == 2
 
 
+def test_nobody_else_gets_the_port_of_a_refusing_proxy(mosquitto):
+    with FaultProxy(mosquitto.port) as proxy, socket.socket() as thief:
+        proxy.refuse()
+        with pytest.raises(OSError, match="in use"):
+            thief.bind(("127.0.0.1", proxy.port))
+        proxy.close()
+        thief.bind(("127.0.0.1", proxy.port))
+
+
 def test_black_hole(mosquitto, proxy):
     proxy.black_hole()
     with Client(proxy.port, connect=False) as client:

@@ -19,12 +19,13 @@ DATA, STATUS, COMMANDS, RESPONSES = "data", "status", "commands", "responses"
 
 @dataclasses.dataclass(frozen=True)
 class Message:
-    """One message as it came; `time` is monotonic, in seconds."""
+    """One message as it came; `time` is monotonic, in seconds, `packet_id` the broker's."""
 
     topic: str
     payload: bytes
     retained: bool
     qos: int
+    packet_id: int
     time: float
 
     def json(self):
@@ -53,13 +54,16 @@ class Sequence:
 class Receiver:
     """Subscribed to `topic` when the constructor returns; survives the broker's restarts.
 
-    Its session is a persistent one, so a restarted broker hands over what came in between.
+    Its session is a persistent one, so a restarted broker hands over what came in between, and
+    once more what we had acknowledged too late (DUP, same packet id). That is between the broker
+    and us: such repetitions are counted in `redelivered`, and only a device's own are messages.
     """
 
     def __init__(self, port, topic="devices/#", username=None, password=None, host="127.0.0.1"):
         self._topic = topic
         self._messages, self._changed = [], threading.Condition()
-        self._subscribed, self._refused = threading.Event(), None
+        self.redelivered = 0
+        self.subscriptions, self._refused = 0, None
         self._ids = itertools.count(1)
         self._client = paho.Client(
             paho.CallbackAPIVersion.VERSION2,
@@ -70,16 +74,15 @@ class Receiver:
             self._client.username_pw_set(username, password)
         self._client.reconnect_delay_set(0.1, 1)
         self._client.on_connect = self._on_connect
-        self._client.on_subscribe = lambda *_: self._subscribed.set()
+        self._client.on_subscribe = self._on_subscribe
         self._client.on_message = self._on_message
         self._client.connect(host, port, keepalive=60)
         self._client.loop_start()
-        if not self._subscribed.wait(_READY_S) or self._refused:
+        try:
+            self.wait_subscribed(1, _READY_S)
+        except TimeoutError:
             self.close()
-            raise TimeoutError(
-                f"the receiver was not subscribed within {_READY_S} s: "
-                f"{self._refused or 'no answer from the broker'}"
-            )
+            raise
 
     def __enter__(self):
         return self
@@ -93,7 +96,22 @@ class Receiver:
 
     def publish(self, topic, payload, qos=1, retain=False, deadline_s=_READY_S):
         """Publishes bytes or text and waits for the broker's acknowledgement."""
-        self._client.publish(topic, payload, qos, retain).wait_for_publish(deadline_s)
+        sent = self._client.publish(topic, payload, qos, retain)
+        sent.wait_for_publish(deadline_s)
+        if not sent.is_published():
+            raise TimeoutError(f"no acknowledgement for {topic} within {deadline_s} s")
+
+    def wait_subscribed(self, n, deadline_s):
+        """Waits for its `n`th subscription, which `subscriptions` counts: one a connection.
+
+        A broker that was killed forgot the session: what it gets before that is lost to us.
+        """
+        ready = self.wait_for(
+            lambda: self._refused or self.subscriptions >= n, deadline_s, f"subscription {n}"
+        )
+        if self._refused:
+            raise TimeoutError(f"the receiver was refused: {self._refused}")
+        return ready
 
     # ---- everything that came
 
@@ -182,22 +200,27 @@ class Receiver:
     def _on_connect(self, client, _userdata, _flags, reason, _properties):
         if reason.is_failure:
             self._refused = str(reason)
-            self._subscribed.set()
         else:
             client.subscribe(self._topic, qos=1)
 
-    def _on_message(self, _client, _userdata, message):
+    def _on_subscribe(self, *_):
         with self._changed:
-            self._messages.append(
-                Message(
-                    message.topic,
-                    bytes(message.payload),
-                    message.retain,
-                    message.qos,
-                    time.monotonic(),
-                )
-            )
+            self.subscriptions += 1
             self._changed.notify_all()
+
+    def _on_message(self, _client, _userdata, came):
+        now, payload = time.monotonic(), bytes(came.payload)
+        message = Message(came.topic, payload, came.retain, came.qos, came.mid, now)
+        with self._changed:
+            if came.dup and any(_same(message, earlier) for earlier in self._messages):
+                self.redelivered += 1
+            else:
+                self._messages.append(message)
+            self._changed.notify_all()
+
+
+def _same(one, other):
+    return dataclasses.replace(one, time=other.time) == other
 
 
 def sequence(numbers):
