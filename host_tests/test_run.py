@@ -268,7 +268,9 @@ def test_bad_usage_is_told_in_one_line(tmp_path):
     for extra, reason in (
         (["--state", state, "--heap", "much"], "--heap: 'much' is no size"),
         (["--state", config], f"--state: {config}: "),
-        (["--state", state, "--runtime", "/no/micropython"], "cannot start the runtime"),
+        (["--state", state, "--runtime", "/no/runtime"], "--runtime: cannot start /no/runtime"),
+        (["--state", state, "--runtime", "/no/runtime", "--heap", "1M"],
+         "cannot start the runtime '/no/runtime'"),
         (["--state", state, "--runtime", "'"], "--runtime: "),
         (["--state", state, "--umqtt", "0.1"], "--umqtt: no version 0.1 here"),
     ):
