@@ -4,16 +4,33 @@ import importlib
 import sys
 import types
 
-_MICROPYTHON = types.ModuleType("micropython")
-_MICROPYTHON.__dict__["const"] = lambda value: value
+
+class _Wake:
+    """Stands in for wake.Wake where nobody waits."""
+
+    def set(self):
+        pass
+
+
+def _stand_in(name, **contents):
+    module = types.ModuleType(name)
+    module.__dict__.update(contents)
+    return module
+
+
+_STAND_INS = {
+    "micropython": _stand_in("micropython", const=lambda value: value),
+    "wake": _stand_in("wake", Wake=_Wake),
+}
 
 
 def load(name):
-    """The module `firmware.{name}`. What it imports from MicroPython is `const` alone."""
-    there = "micropython" in sys.modules
-    sys.modules.setdefault("micropython", _MICROPYTHON)
+    """The module `firmware.{name}`; what it imports of MicroPython's is replaced meanwhile."""
+    replaced = [module for module in _STAND_INS if module not in sys.modules]
+    for module in replaced:
+        sys.modules[module] = _STAND_INS[module]
     try:
         return importlib.import_module("firmware." + name)
     finally:
-        if not there:
-            del sys.modules["micropython"]
+        for module in replaced:
+            del sys.modules[module]

@@ -91,7 +91,7 @@ def run(sensors, until_ms, blocks=(), sample_now=(), start_ms=0):
         "late_ms": sampling.late_ms,
         "skipped": sampling.skipped,
         "failed": sampling.failed(),
-        "overdue": vitals.late + ([vitals.overdue()] if vitals.overdue() else []),
+        "overdue": vitals.ever_overdue(),
         "ended_ms": ended_ms,
     }
 

@@ -76,6 +76,10 @@ class Vitals(vitals.Vitals):
             self.late.append(self.overdue())
         super().within(task, ms)
 
+    def ever_overdue(self):
+        """Who was late, and who is now."""
+        return self.late + [task for task in (self.overdue(),) if task]
+
 
 def restart(now_ms=0):
     """A new loop without the tasks of the last one, at a time of one's own choice."""
