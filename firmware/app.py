@@ -39,7 +39,7 @@ class App:
         self.reboot = False
 
     def allocate_queue(self, least, wanted):
-        """Give the readings `wanted` bytes, or what the heap has to spare, but `least` at least."""
+        """Give the readings `wanted` bytes or what the heap can spare, `least` at any rate."""
         gc.collect()
         limit = max(least, min(wanted, gc.mem_free() - _FREE_BYTES))
         while self._outbox.queue is None:
@@ -56,7 +56,8 @@ class App:
         """Until a stop is asked for, a part fails, or everything is drained."""
         identity = self._identity
         log("app", "Petrel %s, device %s, stream %d" % (VERSION, identity.id, identity.stream))
-        tasks = [asyncio.create_task(self._guard(part)) for part in self._parts]
+        asyncio.get_event_loop().set_exception_handler(self._on_error)
+        tasks = [asyncio.create_task(part) for part in self._parts]
         await self._over.wait()
         if self._failure:
             raise self._failure
@@ -75,13 +76,10 @@ class App:
         self._why = why
         self._over.set()
 
-    async def _guard(self, part):
-        """Run one part; its error is the end of the app."""
-        try:
-            await part
-        except Exception as error:
-            self._failure = error
-            self._over.set()
+    def _on_error(self, loop, context):
+        """One part has failed, and with it the app."""
+        self._failure = context["exception"]
+        self._over.set()
 
     async def _wait_for_stop(self):
         await self._board.stop_requested()
@@ -91,10 +89,10 @@ class App:
         await self._sampler.run()
         outbox = self._outbox
         outbox.flush = True
-        outbox.wake()
+        outbox.changed.set()
         if self._board.until_drained:
             while len(outbox):
-                await outbox.wait_ms(100)
+                await outbox.changed.wait_ms(100)
             self.end("drained")
 
     async def _connect(self):

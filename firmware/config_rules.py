@@ -74,7 +74,7 @@ ROOT = {
                     "cert": (None, "file"),
                     # Its private key.
                     "key": (None, "file"),
-                    # In place of certificates: the name of a pre-shared key, together with `psk_key_hex`.
+                    # In place of certificates: the name of a pre-shared key, with `psk_key_hex`.
                     "psk_identity": (None, "text", 1, 128),
                     # The key in hexadecimal.
                     "psk_key_hex": (None, "hex", 16, 64),

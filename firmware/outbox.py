@@ -7,7 +7,7 @@ A message leaves once `batch` readings wait, the oldest has waited `max_age_ms`,
 set; it holds as many of them as fit `message_bytes`, never part of one.
 """
 
-import asyncio
+from wake import Wake
 
 from . import reading
 from .links import Message
@@ -38,7 +38,7 @@ class Outbox:
         self._next = None  # the record after it, (number, memoryview), when known
         self._records = iter(())
         self._spared = 0  # readings that were under way when the queue dropped them, and arrived
-        self._changed = asyncio.Event()
+        self.changed = Wake()  # there may be something to send, or room
 
     def __len__(self):
         """Readings that are not delivered yet."""
@@ -57,19 +57,8 @@ class Outbox:
         """
         length = reading.pack_into(self._record, due_ms, values, unix_ms)
         self.sampled = self.queue.append(self._record, length)
-        self._changed.set()
+        self.changed.set()
         return self.sampled
-
-    def wake(self):
-        self._changed.set()
-
-    async def wait_ms(self, ms):
-        """Return when something has changed, at the latest after `ms`."""
-        try:
-            await asyncio.wait_for_ms(self._changed.wait(), ms)
-        except asyncio.TimeoutError:
-            pass
-        self._changed.clear()
 
     def due_in(self):
         """Milliseconds until a message should leave: 0 is now, None when there is none to send."""
@@ -111,7 +100,7 @@ class Outbox:
             self._free.append(buffer)
             self.queue.release(message.last)
             self.acked = message.last
-        self._changed.set()
+        self.changed.set()
 
     def rewind(self):
         """Nothing is under way any more: what is not done will be taken again."""

@@ -73,7 +73,7 @@ class Uplink:
             self._posts.pop(0)
             self.posts_dropped += 1
         self._posts.append(Message(kind, payload))
-        self._outbox.wake()
+        self._outbox.changed.set()
 
     async def run(self):
         """Returns after `stop`."""
@@ -104,7 +104,7 @@ class Uplink:
                 and (self._posts or len(self._outbox))
                 and self._clock.now() < end
             ):
-                await self._outbox.wait_ms(100)
+                await self._outbox.changed.wait_ms(100)
         if self.state == _ONLINE:
             self._set_state(_CLOSING, _OPEN_MS)
             for task in self._tasks[1:]:  # all but the link's own run()
@@ -161,7 +161,7 @@ class Uplink:
             self._vitals.within("uplink", _IDLE_MS)
             due = 0 if self._posts else self._outbox.due_in()
             if due != 0:
-                await self._outbox.wait_ms(_IDLE_MS if due is None else min(due, _IDLE_MS))
+                await self._outbox.changed.wait_ms(_IDLE_MS if due is None else min(due, _IDLE_MS))
                 continue
             pause = self._rate.wait_ms(self._clock.now())
             if pause:

@@ -2,7 +2,7 @@
 
 An encoder is made with (channels, stream) and writes into a buffer that the outbox gives it:
 
-    begin(buffer, limit)               a new message of at most `limit` bytes, in a buffer of one more
+    begin(buffer, limit)               a message of at most `limit` bytes, in a buffer of one more
     add(number, due, values) -> bool   one reading more; False if it does not fit, and is not added
     finish() -> start, end             where the message is in the buffer
 
@@ -12,7 +12,7 @@ integer or None a channel.
 
 
 def module(name):
-    """The module of the format `name`: its Encoder, and `most_bytes(channels)`, the longest message
-    of one reading.
+    """The module of the format `name`: its Encoder, and `most_bytes(channels)`, the longest
+    message of one reading.
     """
     return __import__("firmware.payloads." + name, None, None, ("Encoder",))
