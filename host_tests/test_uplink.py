@@ -170,7 +170,7 @@ def test_a_connection_that_lasted_and_was_acknowledged_starts_at_the_bottom(chip
 def test_a_connection_that_did_not_last_proves_nothing(chip):
     """A broker that takes one message and falls over must not be hammered at the first delay."""
     delays = [down_then(chip, connection(lives_ms=9_900)) for _ in range(6)]
-    assert max(delays) > 4000  # from 1 to 120 s: six below 4 s is one case in four thousand million
+    assert max(delays) > 4000  # of 1 to 120 s: six below 4 s is one case in 4 * 10^9
 
 
 def test_a_connection_without_an_acknowledgement_proves_nothing(chip):
