@@ -47,7 +47,11 @@ class Outbox:
     @property
     def dropped(self):
         """Readings that had to make room and were never delivered."""
-        return self.queue.dropped - self._spared
+        spared = self._spared
+        for message, _, done in self._out:
+            if done:
+                spared += self._gone(message)
+        return self.queue.dropped - spared
 
     def put(self, due_ms, values, unix_ms=None):
         """Queue a reading and return its number. Allocates nothing.
@@ -90,26 +94,33 @@ class Outbox:
 
     def done(self, message):
         """The peer has taken responsibility for `message`."""
-        gone = self._oldest() - 1  # dropped while it was under way
-        self._spared += max(0, min(message.last, gone) - message.first + 1)
         for entry in self._out:
             if entry[0] is message:
                 entry[2] = True
         while self._out and self._out[0][2]:
             message, buffer, _ = self._out.pop(0)
+            self._spared += self._gone(message)
             self._free.append(buffer)
             self.queue.release(message.last)
             self.acked = message.last
         self.changed.set()
 
     def rewind(self):
-        """Nothing is under way any more: what is not done will be taken again."""
-        for _, buffer, _ in self._out:
+        """Nothing is under way any more: what is not acknowledged will be taken again, and with it
+        what was acknowledged before its turn.
+        """
+        for message, buffer, done in self._out:
             self._free.append(buffer)
+            if done:
+                self._spared += self._gone(message)
         self._out = []
         self._taken = self.acked
         self._next = None
         self._records = iter(())
+
+    def _gone(self, message):
+        """How many of a message's readings the queue dropped while it was under way."""
+        return max(0, min(message.last + 1, self._oldest()) - message.first)
 
     def _oldest(self):
         return self.sampled - len(self.queue) + 1

@@ -247,7 +247,7 @@ class Link:
         elif event[0] == "lost":
             raise LinkError("ack" if "acknowledgement" in event[1] else "lost", event[1])
         elif event[0] == "publish":
-            _, topic, payload, retained, oversize = event
+            payload, retained, oversize = event[2:]
             problem = None
             if oversize:
                 problem = "a command of %d bytes; at most %d are taken" % (oversize, _IN_BYTES)
