@@ -288,8 +288,8 @@ class Engine:
         self._oversize = self._end if self._end > len(self._packet) else 0
         if self._oversize:
             head = 2 + (body[0] << 8 | body[1]) + (2 if flags & 6 else 0)
-            body = body[: min(head, 127)]
-            packet = bytes((flags, len(body))) + bytes(body)
+            body = bytes(body[:head])
+            packet = bytes((flags, len(body) & 0x7F | 0x80, len(body) >> 7)) + body
         else:
             packet = self._view[: self._end]
         self._wire.packet = packet
