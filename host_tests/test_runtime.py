@@ -151,7 +151,7 @@ def test_a_traceback_will_name_the_source(repository):
     source = repository / "firmware/app.py"
     source.write_text("def f():\n    raise ValueError\n")
     image = runtime.build()
-    assert b"firmware/app.py" in (image / "firmware/app.mpy").read_bytes()
+    assert b"firmware.app" in (image / "firmware/app.mpy").read_bytes()
 
 
 def test_the_same_sources_make_one_image_and_others_another(repository):
