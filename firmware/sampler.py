@@ -182,7 +182,8 @@ class Sampler:
         unix_ms = None
         for slot in self._slots:
             if slot.busy:
-                unix_ms = slot.read(values, now) or unix_ms
+                own_ms = slot.read(values, now)
+                unix_ms = unix_ms if own_ms is None else own_ms  # 0 is a time too
         for i in range(len(values)):
             if values[i] is not None:
                 return self._outbox.put(due, values, unix_ms)
