@@ -1,7 +1,7 @@
 """lib/scaled.py against decimal.Decimal: no digit is lost between a sensor's text and ours."""
 
 import re
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 import pytest
 from hypothesis import example, given
@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from host_tests.chip import WORDS, Chip, Raised
 from scaled import parse, text
 
-NUMBER = r"[+-]?([0-9]{1,12}(\.[0-9]{0,12})?|\.[0-9]{1,12})"
+NUMBER = r"[+-]?([0-9]{1,12}(\.[0-9]{0,12})?|\.[0-9]{1,12})([eE][+-]?[0-9]{1,2})?"
 DECIMALS = st.integers(0, 9)
 
 
 def scaled(number, decimals):
-    return int(Decimal(number).scaleb(decimals).quantize(Decimal(1), ROUND_HALF_UP))
+    exact = Decimal(number).scaleb(decimals, Context(prec=200))
+    return int(exact.quantize(Decimal(1), ROUND_HALF_UP, Context(prec=200)))
 
 
 @given(st.from_regex(NUMBER, fullmatch=True), DECIMALS)
@@ -25,6 +26,11 @@ def scaled(number, decimals):
 @example(".5", 0)
 @example("5.", 3)
 @example("-.0", 0)
+@example("1e3", 1)
+@example("-25e-1", 0)
+@example("49.9E-2", 0)
+@example("5e-10", 9)
+@example("9e-99", 9)
 def test_parse_is_decimal_rounded_half_away_from_zero(number, decimals):
     assert parse(f" {number}\t", decimals) == scaled(number, decimals)
 
@@ -35,7 +41,11 @@ def test_parse_is_decimal_rounded_half_away_from_zero(number, decimals):
 @example("-", 2)
 @example("1.2.3", 2)
 @example("--1", 0)
-@example("1e3", 0)
+@example("1e", 0)
+@example("1e+-3", 0)
+@example("1e1_0", 0)
+@example("1e100", 0)
+@example("e3", 0)
 @example("1_0", 0)
 @example("- 1", 0)
 def test_what_is_no_decimal_number_is_refused(number, decimals):
@@ -69,7 +79,7 @@ def test_the_device_says_the_same_at_the_edges_of_its_ints(words):
 @WORDS
 def test_the_device_refuses_the_same(words):
     with Chip("libraries", words) as chip:
-        for number in ("", ".", "-", "1.2.3", "--1", "1e3", "nan", "1_0", "٣", "²"):
+        for number in ("", ".", "-", "1.2.3", "--1", "1e", "e1", "1e100", "nan", "1_0", "٣", "²"):
             with pytest.raises(Raised) as raised:
                 chip.call("scaled_parses", [number], 2)
             assert raised.value.kind == "ValueError"

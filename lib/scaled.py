@@ -5,18 +5,28 @@ A scaled integer holds a value times 10**decimals: 25.5 with two decimals is 255
 
 
 def parse(text, decimals):
-    """Return decimal `text` (`-12.345`) as a scaled integer, rounded half away from zero.
+    """Return decimal `text` (`-12.345`, `1e3`) as a scaled integer, rounded half away from zero.
 
-    Raises ValueError for anything but an optional sign, digits and one point.
+    Raises ValueError for anything but an optional sign, digits with at most one point, and an
+    exponent of one or two digits.
     """
-    text = text.strip()
-    negative = text[:1] == "-"
-    whole, _, fraction = (text[1:] if text[:1] in ("-", "+") else text).partition(".")
-    if not (whole + fraction).isdigit():
+    number, e, exponent = text.strip().lower().partition("e")
+    negative = number[:1] == "-"
+    whole, _, fraction = _unsigned(number).partition(".")
+    digits = whole + fraction
+    power = _unsigned(exponent) if e else "0"
+    if not digits.isdigit() or not power.isdigit() or len(power) > 2:
         raise ValueError("not a decimal number: " + repr(text))
-    digits = whole + (fraction + "0" * decimals)[:decimals]
-    value = int(digits or "0") + (fraction[decimals : decimals + 1] >= "5")
+    end = len(whole) + decimals + int(exponent or "0")  # of the digits that are kept
+    if end < 0:
+        return 0
+    digits += "0" * (end - len(digits))
+    value = int(digits[:end] or "0") + (digits[end : end + 1] >= "5")
     return -value if negative else value
+
+
+def _unsigned(text):
+    return text[1:] if text[:1] in ("-", "+") else text
 
 
 def text(value, decimals):
