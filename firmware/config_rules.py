@@ -135,6 +135,8 @@ SENSOR = {
     "driver": (..., "text", 1, 32),
     # A reading is taken every so many seconds.
     "every_s": (10, "seconds", 0.001, 86400),
+    # A key a channel, of 1 to 16 bytes, as it stands in the messages.
+    "channels": (..., "channels"),
 }
 CHANNEL = {
     # SenML's name of the unit (RFC 8428).
