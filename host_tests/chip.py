@@ -62,6 +62,7 @@ class Chip:
             )
         )
         self._rest = b""
+        self.busy = False  # it owes an answer
 
     def __enter__(self):
         return self
@@ -72,25 +73,39 @@ class Chip:
 
     def call(self, name, *arguments, deadline_s=20):
         """What the script's function returns. Raises Raised, or TimeoutError if it hangs."""
+        self.ask(name, *arguments)
+        return self.answer(deadline_s)
+
+    def ask(self, name, *arguments):
+        """Start a function without waiting for it."""
+        self.busy = True
         self._process.stdin.write(json.dumps([name, arguments]).encode() + b"\n")
-        answer = self._line(time.monotonic() + deadline_s, name)
+
+    def answer(self, deadline_s=20):
+        """What the function that was asked for last returns; errors as in `call`."""
+        answer = self._line(time.monotonic() + deadline_s)
+        self.busy = False
         if "raised" in answer:
             raise Raised(*answer["raised"])
         return answer["result"]
+
+    @property
+    def pid(self):
+        return self._process.pid
 
     def errors(self):
         """What it has written to stderr so far: the log."""
         self._errors.seek(0)
         return self._errors.read().decode(errors="replace")
 
-    def _line(self, ends, name):
+    def _line(self, ends):
         while b"\n" not in self._rest:
             left = ends - time.monotonic()
             if left <= 0 or not select.select([self._process.stdout], [], [], left)[0]:
-                raise TimeoutError(f"{name} does not return; stderr: {self.errors()[-2000:]}")
+                raise TimeoutError(f"it does not answer; stderr: {self.errors()[-2000:]}")
             data = os.read(self._process.stdout.fileno(), 65536)
             if not data:
-                raise RuntimeError(f"the chip ended in {name}; stderr: {self.errors()[-2000:]}")
+                raise RuntimeError(f"the chip ended; stderr: {self.errors()[-2000:]}")
             self._rest += data
         line, _, self._rest = self._rest.partition(b"\n")
         return json.loads(line)
