@@ -113,21 +113,22 @@ class _Check:
         return name
 
     def sensor(self, value, path):
-        driver = value.get("driver") if isinstance(value, dict) else None
-        module = _driver(driver)
-        if module is None and isinstance(driver, str):
-            names = ", ".join(_drivers())
-            self.wrong(path + ".driver", driver, "there is no such driver; there are: " + names)
+        if not isinstance(value, dict):
+            self.wrong(path, value, "an object is allowed")
+            return {}
+        module = _driver(value.get("driver"))
+        if module is None:
+            names = "a driver is allowed, there is: " + ", ".join(_drivers())
+            self.wrong(path + ".driver", value.get("driver"), names)
             return {}
         rules = dict(config_rules.SENSOR)
-        if module:
-            of_driver, of_channel = module.rules()
-            rules.update(of_driver)
-            of_channel.update(config_rules.CHANNEL)
-            rules["channels"] = (..., "channels", of_channel)
+        of_driver, of_channel = module.rules()
+        of_channel.update(config_rules.CHANNEL)
+        rules.update(of_driver)
+        rules["channels"] += (of_channel,)
         before = len(self.problems)
         result = self.table(value, path, rules)
-        if module and len(self.problems) == before:
+        if len(self.problems) == before:
             for where, problem in module.check(result):
                 self.problems.append("%s.%s: %s" % (path, where, problem))
         return result
