@@ -61,6 +61,7 @@ class App:
         await self._over.wait()
         if self._failure:
             raise self._failure
+        self._sampler.stop()
         await self._uplink.stop(self._why, _DRAIN_MS)
         for task in tasks:
             task.cancel()
@@ -72,8 +73,8 @@ class App:
         log("app", "%s; sampled %d acked %d dropped %d" % counts)
 
     def end(self, why):
-        """Stop politely."""
-        self._why = why
+        """Stop politely; the first reason counts."""
+        self._why = self._why or why
         self._over.set()
 
     def _on_error(self, loop, context):

@@ -110,7 +110,7 @@ class Sampler:
         return {slot.name: slot.failed for slot in self._slots if slot.failed}
 
     async def run(self):
-        """Returns when every sensor has ended. Allocates nothing itself."""
+        """Returns when every sensor has ended, or after `stop`. Allocates nothing itself."""
         now = self._clock.now()
         for slot in self._slots:
             slot.start_ms = now
@@ -127,6 +127,11 @@ class Sampler:
             )  # also for 0: the others want to run when we are late
             self._read(due)
         self._vitals.done("sampler")
+
+    def stop(self):
+        """Take no more readings: what is queued could never be delivered while more comes in."""
+        for slot in self._slots:
+            slot.ended = True
 
     async def sample_now(self):
         """Take a reading of every sensor outside the schedule; return its number, or None."""
