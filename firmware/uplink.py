@@ -80,17 +80,14 @@ class Uplink:
         while self.state != _STOPPED:
             self._set_state(_OPENING, _OPEN_MS)
             acks = self.acks
-            opened = None
+            opened = 0
             try:
                 await self._link.open()
                 opened = self._clock.now()
                 await self._serve()
             except LinkError as error:
-                if (
-                    opened is not None
-                    and self.acks > acks
-                    and self._clock.now() - opened >= self._proven_ms
-                ):
+                acknowledged = self.acks > acks
+                if acknowledged and self._clock.now() - opened >= self._proven_ms:
                     self._backoff.reset()
                 await self._wait(error)
 
@@ -98,12 +95,11 @@ class Uplink:
         """End politely: deliver what is queued for at most `drain_ms`, say `why`, close."""
         if self.state == _ONLINE:
             self._outbox.flush = True
+            self._outbox.changed.set()  # whoever waits for a batch to fill
             end = self._clock.now() + drain_ms
-            while (
-                self.state == _ONLINE
-                and (self._posts or len(self._outbox))
-                and self._clock.now() < end
-            ):
+            while self.state == _ONLINE and self._clock.now() < end:
+                if not self._posts and not len(self._outbox):
+                    break
                 await self._outbox.changed.wait_ms(100)
         if self.state == _ONLINE:
             self._set_state(_CLOSING, _OPEN_MS)
@@ -150,9 +146,7 @@ class Uplink:
         """Run one part of an open connection; the first that fails ends them all."""
         try:
             await coroutine
-        except (
-            Exception
-        ) as error:  # also what nobody expected: `_serve` raises it, and the app ends
+        except Exception as error:  # what nobody expected ends the app, when `_serve` raises it
             self._error = self._error or error
             self._ended.set()
 
@@ -179,6 +173,7 @@ class Uplink:
             except ValueError as error:
                 self.posts_dropped += 1
                 log("uplink", "a message of kind %s can't be sent: %s" % (message.kind, error))
+                return
             except BaseException:
                 self._posts.insert(0, message)
                 raise
