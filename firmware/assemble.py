@@ -40,7 +40,8 @@ def assemble(board, config, reserve):
     for module in [encoder] + drivers:
         _forget_checks(module)
     reserve.pop()
-    link = link.Link(config[name], identity, clock, commands.receive, message_bytes)
+    longest = max(message_bytes, 256 + 48 * len(channels))  # the second: the response to `info`
+    link = link.Link(config[name], identity, clock, commands.receive, longest)
     encoder = encoder.Encoder(channels, identity.stream)
     outbox = Outbox(encoder, len(channels), clock, message_bytes, link.window)
     outbox.batch = payload["batch"]

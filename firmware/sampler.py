@@ -102,6 +102,9 @@ class Sampler:
 
     def add(self, sensor, name, every_ms, speed=1):
         """`every_ms` / `speed` is the interval; call before `run`."""
+        same = len([slot for slot in self._slots if slot.name.split(".")[0] == name])
+        if same:
+            name = "%s.%d" % (name, same)
         self._slots.append(_Slot(sensor, name, every_ms, speed, len(self.values)))
         self.values += [None] * len(sensor.channels)
 
@@ -122,9 +125,8 @@ class Sampler:
             if wait:
                 await asyncio.sleep_ms(wait)
                 continue
-            await asyncio.sleep_ms(
-                self._begin(due)
-            )  # also for 0: the others want to run when we are late
+            wait = self._begin(due)
+            await asyncio.sleep_ms(wait)  # also for 0: when we are late, others want to run too
             self._read(due)
         self._vitals.done("sampler")
 

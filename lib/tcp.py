@@ -1,8 +1,8 @@
 """TCP and TLS connections for asyncio: the one edge between the protocol cores and the network.
 
 Nothing here waits but in the asyncio loop, save `getaddrinfo`, which blocks on every port and has
-no time-out. So its answers are kept: it is asked again only after a connection failed or an hour
-has passed, an answer that could not be renewed is used again, and its slowest call is known
+no time-out. So its answers are kept for an hour, or for five minutes when no connection could
+be made; an answer that could not be renewed is used again, and its slowest call is known
 (`Resolver.slowest_ms`).
 
 Deadlines are the caller's: wrap `connect` in `asyncio.wait_for_ms`; cancelling any coroutine here
@@ -27,11 +27,9 @@ except ImportError:
 
 
 _ANSWER_LASTS_MS = const(3_600_000)
-_EISCONN = (
-    106,
-    127,
-    56,
-)  # lwIP and Linux, ESP-IDF's newlib, macOS: the errno module does not name it
+_DOUBTED_LASTS_MS = const(300_000)  # when no connection could be made with it
+# The errno module does not name it: lwIP and Linux, ESP-IDF's newlib, macOS.
+_EISCONN = (106, 127, 56)
 _WORDS = {
     errno.ECONNREFUSED: "connection refused",
     errno.ECONNRESET: "connection reset",
@@ -49,23 +47,21 @@ def reason(error):
 
 
 class ConnectError(OSError):
-    """A connection could not be made. `stage` is "dns", "tcp" or "tls"; `final` if trying again
-    soon is of no use.
-    """
+    """A connection could not be made. `stage` is "dns" or "tcp"."""
 
-    def __init__(self, stage, text, final=False):
+    def __init__(self, stage, text):
         super().__init__(text)
         self.stage = stage
         self.text = text
-        self.final = final
 
 
 class Resolver:
-    """Host names to addresses, remembered. `getaddrinfo` is replaced in tests."""
+    """Host names to addresses, remembered. `getaddrinfo` and `ticks` are replaced in tests."""
 
-    def __init__(self, getaddrinfo=socket.getaddrinfo):
+    def __init__(self, getaddrinfo=socket.getaddrinfo, ticks=ticks_ms):
         self._getaddrinfo = getaddrinfo
-        self._answers = {}  # (host, port) -> [addresses, ticks of the look-up, next to use]
+        self._ticks = ticks
+        self._answers = {}  # (host, port) -> [addresses, ticks of the look-up, uses, lasts ms]
         self.slowest_ms = 0
 
     def resolve(self, host, port):
@@ -73,31 +69,33 @@ class Resolver:
         ConnectError.
         """
         answer = self._answers.get((host, port))
-        if answer is None or ticks_diff(ticks_ms(), answer[1]) >= _ANSWER_LASTS_MS:
+        if answer is None or ticks_diff(self._ticks(), answer[1]) >= answer[3]:
             answer = self._look_up(host, port, answer)
         family, kind, proto, _, address = answer[0][answer[2] % len(answer[0])]
         return (family, kind, proto), address
 
     def failed(self, host, port):
-        """The address given last did not answer: ask again, and use the next one there is."""
+        """The address given last did not answer: use the next one there is, and ask again soon,
+        but not every time, because with the network away every asking blocks.
+        """
         answer = self._answers.get((host, port))
         if answer:
-            answer[1] = ticks_ms() - _ANSWER_LASTS_MS
             answer[2] += 1
+            answer[3] = _DOUBTED_LASTS_MS
 
     def _look_up(self, host, port, old):
-        start = ticks_ms()
+        start = self._ticks()
         try:
             addresses = self._getaddrinfo(host, port, 0, socket.SOCK_STREAM)
         except OSError as error:
             if old is None:
-                raise ConnectError(
-                    "dns", "the name %s does not resolve (%s)" % (host, reason(error))
-                )
+                text = "the name %s does not resolve (%s)" % (host, reason(error))
+                raise ConnectError("dns", text)
             addresses = old[0]
         finally:
-            self.slowest_ms = max(self.slowest_ms, ticks_diff(ticks_ms(), start))
-        answer = self._answers[(host, port)] = [addresses, ticks_ms(), old[2] if old else 0]
+            self.slowest_ms = max(self.slowest_ms, ticks_diff(self._ticks(), start))
+        uses = old[2] if old else 0
+        answer = self._answers[(host, port)] = [addresses, self._ticks(), uses, _ANSWER_LASTS_MS]
         return answer
 
 

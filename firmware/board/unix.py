@@ -25,6 +25,7 @@ class Board:
         self.reset_cause = os.getenv("PETREL_RESET_CAUSE") or "power"
         self.until_drained = bool(os.getenv("PETREL_UNTIL_DRAINED"))
         self._state = os.getenv("PETREL_STATE") or "."
+        self._watchdog_ms = int(os.getenv("PETREL_WATCHDOG_MS") or 60_000)
         self._wired = bool(os.getenv("PETREL_SUPERVISED"))
         self._clock_set = (
             os.getenv("PETREL_CLOCK") != "unset"
@@ -46,8 +47,11 @@ class Board:
         """The host's network is up, or the link finds out."""
 
     def watchdog(self, ms):
+        """Longer than on a board: `getaddrinfo` blocks for half a minute where a name server is
+        away, which is no reason for a reset.
+        """
         if self._wired:
-            print("wdt", ms)
+            print("wdt", self._watchdog_ms)
 
     def load(self, name):
         try:

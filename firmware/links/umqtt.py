@@ -21,7 +21,6 @@ _QOS_RETAIN = {  # INTERFACES, "Topics"; the QoS of data is configured
     "status": (1, True),
     "responses": (1, False),
     "health": (0, True),
-    "profile": (1, True),
 }
 _REFUSALS = {  # MQTT 3.1.1, section 3.2.2.3
     1: "the broker does not speak MQTT 3.1.1",
@@ -213,9 +212,7 @@ class Link:
     def _failure(self, error):
         if isinstance(error, ProtocolError):
             return LinkError("protocol", str(error))
-        if isinstance(
-            error, ValueError
-        ):  # how a certificate that does not verify is told, in several lines
+        if isinstance(error, ValueError):  # a certificate does not verify: told in several lines
             return LinkError("tls", " ".join(str(error).split()), retry=False)
         return LinkError("tls" if self._stage == "tls" else "lost", tcp.reason(error))
 

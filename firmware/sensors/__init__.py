@@ -9,10 +9,10 @@ A driver is a class `Sensor`, made with (its entry in the config, the board):
                            None for the device's clock
 
 `read` raises OSError or ValueError when the sensor can't be read, and Ended when it will never
-give another reading. Neither waits nor allocates more than it must. Beside the class the module
-has `rules()`: the rules of the driver's own keys and of its channels'
-(`firmware/config_rules.py`), and `check(entry)`, which yields (path, problem) for what rules
-can't say.
+give another reading. Neither waits, nor allocates more than it must, and the constructor does not
+touch what may be away. Beside the class the module has `rules()`: the rules of the driver's own
+keys and of its channels' (`firmware/config_rules.py`), and `check(entry)`, which yields (path,
+problem) for what rules can't say.
 """
 
 

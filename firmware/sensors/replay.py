@@ -74,7 +74,7 @@ class Sensor:
         if self._time_cell is None:
             return None
         unix_ms = parse(cells[self._time_cell], 3)
-        if not 0 <= unix_ms < 1 << 48:
+        if not 0 <= unix_ms < 1 << 46:
             raise ValueError("a time out of range: " + cells[self._time_cell])
         return unix_ms
 
