@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+
 import micropython
 
 from firmware import vitals
