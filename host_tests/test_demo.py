@@ -63,6 +63,21 @@ def test_the_state_is_what_the_status_topic_says(fleet):
     assert (shed.state, shed.away) == ("stopped", False)
 
 
+def test_a_device_has_settled_once_it_is_through_with_connecting(fleet):
+    _, shed, say = fleet
+    assert not shed.settled
+    say("status", 101, status="online")
+    assert not shed.settled
+    say("health", 101, s=1)
+    assert shed.settled
+    say("status", 102, status="offline")
+    assert not shed.settled
+    say("status", 103, status="online")
+    assert not shed.settled
+    shed.end(1, 104)
+    assert shed.settled
+
+
 def test_the_queue_is_estimated_while_away_and_known_when_back(fleet):
     fleet, shed, say = fleet
     say("status", 101, status="online")

@@ -57,6 +57,7 @@ class Device:
         self.births = 0
         self.ledgers = {}  # stream -> Ledger, oldest first
         self.health = {}
+        self._heard_health = False  # since it was born last
         self.last = None  # the newest Reading
         self.final = None  # (sampled, acked, dropped), from its last words
         self.undecodable = 0
@@ -89,10 +90,16 @@ class Device:
             state = "stopped"  # politely; without a reason it is the will
         if state == "online":
             self.births += 1
+            self._heard_health = False
         if isinstance(state, str) and state != self.state:
             self.state, self.since = state, now
             if self.away and self.history:
                 self.history[-1][2] = True
+
+    def gauges(self, message):
+        """Enter a message of the health topic."""
+        self.health = message
+        self._heard_health = True
 
     def end(self, status, now):
         """Its process ended, with this exit status."""
@@ -105,14 +112,21 @@ class Device:
             self.final = tuple(int(word) for word in words.groups())
 
     @property
+    def online(self):
+        return self.state == "online"
+
+    @property
     def away(self):
         """It should be there, and is not."""
         return self.state in ("offline", "crashed")
 
     @property
     def settled(self):
-        """It is connected, or has ended."""
-        return self.state in ("online", "stopped", "crashed")
+        """It is connected, or has ended.
+
+        Its status says online while it is still subscribing; its first health comes after that.
+        """
+        return self.state in ("stopped", "crashed") or (self.online and self._heard_health)
 
     @property
     def received(self):
@@ -146,7 +160,7 @@ class Device:
         """
         if self.state in ("stopped", "crashed"):
             return 0, False
-        if self.state != "online":
+        if not self.online:
             return round((now - self._last_at) * self.plan.per_s) if self.births else 0, True
         ledger = self.ledgers.get(self.health.get("s"), Ledger())
         behind = self.health.get("n", 0) - ledger.highest
@@ -192,7 +206,7 @@ class Fleet:
         elif kind in ("status", "health"):
             found = _object(payload)
             if kind == "health":
-                device.health = found
+                device.gauges(found)
             else:
                 device.tick(now)
                 device.status(found, now)
