@@ -66,6 +66,8 @@ class Commands:
             self._respond(number, await act(self, command))
         except CommandError as error:
             self._respond(number, {"error": str(error)})
+        except Exception as error:  # a defect in a command is no reason to stop measuring
+            self._respond(number, {"error": "failed: %r" % error})
 
     def _respond(self, number, answer):
         """`answer["values"]`, if there, is JSON already: floats would spoil the numbers."""

@@ -159,7 +159,8 @@ class Sampler:
         self.late_ms = max(self.late_ms, now - due)
         if now - due > _BEHIND_MS:
             for slot in self._slots:
-                self.skipped += slot.skip_to(now)
+                if not slot.ended:
+                    self.skipped += slot.skip_to(now)
         return 0
 
     def _begin(self, due):

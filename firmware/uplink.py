@@ -58,6 +58,7 @@ class Uplink:
         self._ended = asyncio.Event()
         self._error = None
         self._tasks = []
+        self._under_way = 0  # sends
         self.state = _OPENING
         self.connects = 0
         self.acks = 0  # messages that the peer has taken responsibility for
@@ -83,6 +84,8 @@ class Uplink:
             opened = 0
             try:
                 await self._link.open()
+                if self.state == _STOPPED:
+                    return await self._link.close("stopped")
                 opened = self._clock.now()
                 await self._serve()
             except LinkError as error:
@@ -98,7 +101,7 @@ class Uplink:
             self._outbox.changed.set()  # whoever waits for a batch to fill
             end = self._clock.now() + drain_ms
             while self.state == _ONLINE and self._clock.now() < end:
-                if not self._posts and not len(self._outbox):
+                if not self._posts and not self._under_way and not len(self._outbox):
                     break
                 await self._outbox.changed.wait_ms(100)
         if self.state == _ONLINE:
@@ -115,6 +118,8 @@ class Uplink:
         self._vitals.within("uplink", within_ms)
 
     async def _wait(self, error):
+        if self.state == _STOPPED:
+            return
         delay = self._backoff.next_ms() if error.retry else self._backoff.max_ms
         log("uplink", "%s; next try in %d.%03d s" % (error, delay // 1000, delay % 1000))
         self._set_state(_WAITING, delay)
@@ -163,7 +168,11 @@ class Uplink:
                 continue
             self._rate.take()
             self._vitals.within("uplink", _OPEN_MS)
-            await self._send_next()
+            self._under_way += 1
+            try:
+                await self._send_next()
+            finally:
+                self._under_way -= 1
 
     async def _send_next(self):
         if self._posts:

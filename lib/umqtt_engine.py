@@ -137,7 +137,7 @@ class Engine:
         self._have = 0  # bytes of the packet so far, skipped ones included
         self._end = 0  # length of the whole packet, 0 until its header is complete
         self._events = []
-        self._received_ms = now
+        self._received_ms = self._said_ms = now
         self._pinged = False
         modules_socket = simple.socket
         simple.socket = self._wire
@@ -158,6 +158,7 @@ class Engine:
         sent.
         """
         self._wrap_id()
+        self._said_ms = now
         start = self._wire.written
         try:
             self._client.publish(topic, payload, retain, qos)
@@ -200,9 +201,24 @@ class Engine:
             self._events.append(("lost", "no acknowledgement within %d ms" % self._ack_ms))
         elif self._pinged and quiet_ms >= self._keepalive_ms * 5 // 4:
             self._events.append(("lost", "the broker has been silent for %d ms" % quiet_ms))
-        elif not self._pinged and quiet_ms >= self._keepalive_ms // 2:
+        elif self._ping_due(now):
             self._pinged = True
-            self._client.ping()
+            self._said_ms = now
+            try:
+                self._client.ping()
+            except ValueError:
+                pass  # what waits to be sent will do as a sign of life
+
+    def _ping_due(self, now):
+        """Neither side may be silent: the broker ends a connection on which we say nothing, even
+        if it keeps sending (section 3.1.2.10), and we want to hear from it.
+        """
+        if self._pinged:
+            return False
+        keepalive = self._keepalive_ms
+        return (
+            now - self._received_ms >= keepalive // 2 or now - self._said_ms >= keepalive * 3 // 4
+        )
 
     # Bytes and events
 

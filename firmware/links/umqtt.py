@@ -15,6 +15,7 @@ from micropython import const
 import tcp
 from umqtt_engine import Engine, ProtocolError
 
+from ..log import log
 from . import LinkError, Message
 
 _QOS_RETAIN = {  # INTERFACES, "Topics"; the QoS of data is configured
@@ -250,7 +251,10 @@ class Link:
                 problem = "a command of %d bytes; at most %d are taken" % (oversize, _IN_BYTES)
             elif retained:
                 problem = "a retained command, which would run again at every connection"
-            self._on_command(None if problem else payload, problem)
+            try:
+                self._on_command(None if problem else payload, problem)
+            except Exception as error:  # whoever takes commands can't break the link
+                log("umqtt", "a command was not taken: %r" % error)
 
     def _drop(self):
         if self._stream:
