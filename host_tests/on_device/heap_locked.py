@@ -52,9 +52,8 @@ class Sensor:
 
 
 def _outbox(channels, queue_bytes):
-    outbox = Outbox(Encoder([Channel("a", None, 0)] * channels, 1), channels, Clock(), 200)
-    outbox.queue = RingQueue(queue_bytes)
-    return outbox
+    encoder = Encoder([Channel("a", None, 0)] * channels, 1)
+    return Outbox(RingQueue(queue_bytes), encoder, channels, Clock(), 200)
 
 
 def put(count, channels, queue_bytes):

@@ -76,8 +76,7 @@ class Scene:
         clock = Clock()
         self.vitals = Vitals()
         encoder = Encoder([Channel("t", None, 0)], 1)
-        self.outbox = Outbox(encoder, 1, clock, 200, window)
-        self.outbox.queue = RingQueue(queue_bytes)
+        self.outbox = Outbox(RingQueue(queue_bytes), encoder, 1, clock, 200, window)
         self.outbox.batch, self.outbox.max_age_ms = batch, max_age_ms
         self.births = []
         rate = RateLimit(per_s, clock.now())
