@@ -107,7 +107,8 @@ class _Check:
             return None
         name = value if value[0] == "/" else self.folder + value
         try:
-            open(name).close()
+            with open(name, "rb") as file:
+                file.read(1)  # a folder opens, but can't be read
         except OSError:
             self.wrong(path, value, "that file can't be opened")
         return name
@@ -145,7 +146,7 @@ def _driver(name):
 
     if (
         not isinstance(name, str)
-        or not name
+        or name[:1] in ("", "_")
         or name.strip("abcdefghijklmnopqrstuvwxyz0123456789_")
     ):
         return None

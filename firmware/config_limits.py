@@ -32,7 +32,7 @@ def _link(name, link, problem):
         tls is None
         and not link["insecure"]
         and host not in _LOOPBACK
-        and not host.startswith("127.")
+        and (not host.startswith("127.") or host.strip("0123456789."))
     ):
         problem(
             name + ".tls",
@@ -54,7 +54,7 @@ def _tls(path, tls, problem):
     ):
         if tls[one] is not None and tls[other] is None:
             problem(path + "." + other, "missing", "%s goes together with it" % one)
-    if tls["psk_identity"] is not None and tls["ca"] is not None:
+    if tls["psk_identity"] is not None and (tls["ca"] is not None or tls["cert"] is not None):
         problem(path, "certificates and a pre-shared key found", "either is allowed, not both")
     if tls["psk_identity"] is None and tls["ca"] is None and tls["psk_key_hex"] is None:
         problem(
