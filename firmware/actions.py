@@ -1,23 +1,79 @@
-"""What the commands do. Imported when a command arrives and forgotten after it.
+"""What becomes of a command. Imported when one arrives and forgotten after it.
 
 Command `x` is the coroutine function `do_x(commands, command)`; it returns what the response adds
 to `id` and `ok`, or raises CommandError.
 """
 
 import gc
+import json
+
+from micropython import const
 
 from scaled import text
 
 from . import VERSION
-from .commands import CommandError
+from .identity import compact
+from .log import log
+
+_ID_CHARS = const(64)
 
 
-async def act(commands, command):
+class CommandError(Exception):
+    """Why a command was not executed, said to whoever sent it."""
+
+
+async def answer(commands, payload, problem):
+    """Execute the command in `payload` and return the response; `problem`, if there is one, is why
+    the payload can't be had.
+    """
+    number = None
+    values = b""  # JSON already: floats would spoil the numbers
+    try:
+        if problem:
+            raise CommandError(problem)
+        command = _parse(payload)
+        number = _id(command)
+        response = await _action(command)(commands, command)
+        values = response.pop("values", values)
+    except CommandError as error:
+        response = {"error": str(error)}
+    except Exception as error:  # a defect in a command is no reason to stop measuring
+        response = {"error": "failed: %r" % error}
+    response["id"] = number
+    response["ok"] = "error" not in response
+    if not response["ok"]:
+        log("commands", "refused: " + response["error"])
+    response = compact(response)
+    return response[:-1] + b',"values":' + values + b"}" if values else response
+
+
+def _parse(payload):
+    try:
+        command = json.loads(payload)
+    except (ValueError, RuntimeError, MemoryError):  # RuntimeError: nested too deeply
+        raise CommandError("not JSON in UTF-8")
+    if not isinstance(command, dict):
+        raise CommandError('not a JSON object with "id" and "cmd"')
+    if not isinstance(command.get("cmd"), str):
+        raise CommandError('"cmd" is missing or no string')
+    return command
+
+
+def _id(command):
+    """What the response is to be recognised by."""
+    number = command.get("id")
+    if not isinstance(number, (str, int, type(None))) or len(str(number)) > _ID_CHARS:
+        message = '"id" is no whole number and no string of at most %d characters'
+        raise CommandError(message % _ID_CHARS)
+    return number
+
+
+def _action(command):
     action = globals().get("do_" + command["cmd"])
     if action is None:
         names = sorted(name[3:] for name in globals() if name.startswith("do_"))
         raise CommandError('unknown "cmd"; there is: ' + ", ".join(names))
-    return await action(commands, command)
+    return action
 
 
 async def do_ping(commands, command):

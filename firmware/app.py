@@ -1,17 +1,13 @@
 """The running application: its parts side by side, and its end."""
 
 import asyncio
-import gc
 
 from micropython import const
-
-from ring import RingQueue
 
 from . import VERSION
 from .identity import remember
 from .log import log
 
-_FREE_BYTES = const(6_000)  # of heap that the queue leaves to tasks and garbage
 _DRAIN_MS = const(8_000)  # the longest that a polite stop goes on delivering
 
 
@@ -37,20 +33,6 @@ class App:
         self._why = None
         self._failure = None
         self.reboot = False
-
-    def allocate_queue(self, least, wanted):
-        """Give the readings `wanted` bytes or what the heap can spare, `least` at any rate."""
-        gc.collect()
-        limit = max(least, min(wanted, gc.mem_free() - _FREE_BYTES))
-        while self._outbox.queue is None:
-            try:
-                self._outbox.queue = RingQueue(limit)
-            except MemoryError:  # free, but not in one piece
-                if limit == least:
-                    raise
-                limit = max(least, limit * 7 // 8)
-        if limit < wanted:
-            log("app", "%d bytes for the queue; queue.limit_kb is more than is free" % limit)
 
     async def run(self):
         """Until a stop is asked for, a part fails, or everything is drained."""

@@ -1,29 +1,77 @@
-"""Puts the application together from a config. Forgotten once that is done."""
+"""Puts the application together from a config. Forgotten once that is done.
 
+The order is the heap's: first the config is checked, and what checked it forgotten; then the queue
+is made, while there is one piece to make it of; only then the application is imported.
+"""
+
+import gc
 import json
 import os
+import sys
 
-from backoff import Backoff
-from rate import RateLimit
+from micropython import const
 
-from . import VERSION, links, payloads, sensors
-from .app import App
-from .clock import Clock
-from .commands import Commands
-from .health import Health
-from .identity import Identity, remember
-from .log import uptime
-from .outbox import Outbox
-from .sampler import Sampler
-from .uplink import Uplink
-from .vitals import Vitals
+from ring import RingQueue
+
+from .forget import forget
+from .log import log, uptime
+
+_APP_BYTES = const(50_000)  # what the application takes beside the queue, in words of 32 bits
+_LEAST_QUEUE = const(2048)  # bytes that the queue gets in any case
+_BUFFER_BYTES = const(1536)  # what the buffers take beside two messages
 
 
-def assemble(board, config, reserve):
-    """Return the App with every part but the queue, which gets what is left when we are gone.
-
-    `reserve` is a list that holds memory in one piece, for the buffers that are made here.
+def assemble(board):
+    """Return the App, every part made and its memory allocated, or None if the config is refused;
+    then the reasons are on the console.
     """
+    config = _config(board)
+    if config is None:
+        return None
+    queue = _queue(config["queue"]["limit_kb"])
+    # The buffers are made last, when the heap is in pieces: keep a whole one for them.
+    message_bytes = min(config["limits"]["message_bytes"], 128 * config["payload"]["batch"])
+    reserve = [bytearray(2 * message_bytes + _BUFFER_BYTES)]
+    return _parts(board, config, queue, reserve)
+
+
+def _config(board):
+    from .config import ConfigError, load
+
+    try:
+        return load(board.config_path)
+    except ConfigError as error:
+        for line in error.problems:
+            log("config", line)
+        return None
+    finally:
+        forget("config", "sensors", "payloads")
+
+
+def _queue(limit_kb):
+    """The readings' memory: what the config asks for, or what the heap can spare."""
+    app_bytes = _APP_BYTES if sys.maxsize <= 0x7FFFFFFF else 2 * _APP_BYTES
+    limit = max(_LEAST_QUEUE, min(limit_kb * 1024, gc.mem_free() - app_bytes))
+    if limit < limit_kb * 1024:
+        log("app", "%d bytes for the queue; queue.limit_kb is more than is free" % limit)
+    return RingQueue(limit)
+
+
+def _parts(board, config, queue, reserve):
+    """Make every part and join them; `reserve` is let go of when the buffers are made."""
+    from backoff import Backoff
+    from rate import RateLimit
+
+    from . import links, payloads, sensors
+    from .app import App
+    from .clock import Clock
+    from .commands import Commands
+    from .health import Health
+    from .outbox import Outbox
+    from .sampler import Sampler
+    from .uplink import Uplink
+    from .vitals import Vitals
+
     name = config["links"][0]
     link = links.module(name)
     payload, limits, reconnect = config["payload"], config["limits"], config["reconnect"]
@@ -31,21 +79,20 @@ def assemble(board, config, reserve):
     drivers = [sensors.module(entry["driver"]) for entry in config["sensors"]]
     devices = [d.Sensor(entry, board) for d, entry in zip(drivers, config["sensors"])]
     channels = [channel for sensor in devices for channel in sensor.channels]
+    largest = payload["batch"] * (encoder.most_bytes(channels) + 1) + 1
+    message_bytes = min(largest, limits["message_bytes"])
+    longest = max(message_bytes, 256 + 48 * len(channels))  # the second: the response to `info`
+    for module in [encoder] + drivers:
+        _forget_checks(module)
     clock = Clock(uptime, board.wall_ms)
     vitals = Vitals(clock)
     identity = _identity(board, config)
     commands = Commands(board, identity, clock, vitals, channels)
-    largest = payload["batch"] * (encoder.most_bytes(channels) + 1) + 1
-    message_bytes = min(largest, limits["message_bytes"])
-    for module in [encoder] + drivers:
-        _forget_checks(module)
-    reserve.pop()
-    longest = max(message_bytes, 256 + 48 * len(channels))  # the second: the response to `info`
+    reserve.clear()
     link = link.Link(config[name], identity, clock, commands.receive, longest)
     encoder = encoder.Encoder(channels, identity.stream)
-    outbox = Outbox(encoder, len(channels), clock, message_bytes, link.window)
-    outbox.batch = payload["batch"]
-    outbox.max_age_ms = _ms(payload["max_age_s"])
+    outbox = Outbox(queue, encoder, len(channels), clock, message_bytes, link.window)
+    outbox.batch, outbox.max_age_ms = payload["batch"], _ms(payload["max_age_s"])
     sampler = Sampler(outbox, clock, vitals)
     for sensor, entry in zip(devices, config["sensors"]):
         sampler.add(sensor, entry["driver"], _ms(entry["every_s"]), entry.get("speed", 1))
@@ -55,9 +102,10 @@ def assemble(board, config, reserve):
     uplink = Uplink(name, link, outbox, clock, vitals, backoff, rate, health.publish)
     health.uplink = commands.uplink = uplink
     commands.sampler = sampler
-    app = App(board, identity, vitals, sampler, outbox, uplink, commands, health, config["wifi"])
-    commands.app = app
-    return app
+    commands.app = App(
+        board, identity, vitals, sampler, outbox, uplink, commands, health, config["wifi"]
+    )
+    return commands.app
 
 
 def _forget_checks(module):
@@ -74,6 +122,9 @@ def _ms(seconds):
 
 def _identity(board, config):
     """Who we are in this life: a new stream, and what is known of the last one."""
+    from . import VERSION
+    from .identity import Identity, remember
+
     try:
         before = json.loads(board.load("stream") or b"null")
     except ValueError:

@@ -20,13 +20,13 @@ class Outbox:
     `message_bytes`, one record.
     """
 
-    def __init__(self, encoder, channels, clock, message_bytes, messages=1):
-        self.queue = None  # set before anything else happens
+    def __init__(self, queue, encoder, channels, clock, message_bytes, messages=1):
         self.batch = 1
         self.max_age_ms = 60_000
         self.flush = False  # send at once whatever waits
         self.sampled = 0  # the last number put
         self.acked = 0  # the last number such that everything up to it is delivered or dropped
+        self._queue = queue
         self._encoder = encoder
         self._clock = clock
         self._message_bytes = message_bytes
@@ -42,7 +42,7 @@ class Outbox:
 
     def __len__(self):
         """Readings that are not delivered yet."""
-        return len(self.queue)
+        return len(self._queue)
 
     @property
     def dropped(self):
@@ -51,7 +51,7 @@ class Outbox:
         for message, _, done in self._out:
             if done:
                 spared += self._gone(message)
-        return self.queue.dropped - spared
+        return self._queue.dropped - spared
 
     def put(self, due_ms, values, unix_ms=None):
         """Queue a reading and return its number. Allocates nothing.
@@ -60,7 +60,7 @@ class Outbox:
         that overrides.
         """
         length = reading.pack_into(self._record, due_ms, values, unix_ms)
-        self.sampled = self.queue.append(self._record, length)
+        self.sampled = self._queue.append(self._record, length)
         self.changed.set()
         return self.sampled
 
@@ -101,7 +101,7 @@ class Outbox:
             message, buffer, _ = self._out.pop(0)
             self._spared += self._gone(message)
             self._free.append(buffer)
-            self.queue.release(message.last)
+            self._queue.release(message.last)
             self.acked = message.last
         self.changed.set()
 
@@ -123,7 +123,7 @@ class Outbox:
         return max(0, min(message.last + 1, self._oldest()) - message.first)
 
     def _oldest(self):
-        return self.sampled - len(self.queue) + 1
+        return self.sampled - len(self._queue) + 1
 
     def _peek(self):
         """The first (number, record) that is in no message yet, or None."""
@@ -132,7 +132,7 @@ class Outbox:
         if self._next is None:
             self._next = next(self._records, None)
             if self._next is None and self._taken < self.sampled:
-                self._records = self.queue.pending(self._taken)
+                self._records = self._queue.pending(self._taken)
                 self._next = next(self._records, None)
         return self._next
 

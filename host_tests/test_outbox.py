@@ -32,8 +32,9 @@ class Clock:
 
 def outbox(clock=None, queue_bytes=10_000, batch=1, max_age_ms=60_000, messages=1, limit=1024):
     encoder = json_payload.Encoder(CHANNELS, STREAM)
-    box = Outbox(encoder, len(CHANNELS), clock or Clock(), limit, messages)
-    box.queue, box.batch, box.max_age_ms = RingQueue(queue_bytes), batch, max_age_ms
+    queue = RingQueue(queue_bytes)
+    box = Outbox(queue, encoder, len(CHANNELS), clock or Clock(), limit, messages)
+    box.batch, box.max_age_ms = batch, max_age_ms
     return box
 
 
@@ -266,6 +267,6 @@ def test_what_arrived_out_of_order_before_it_was_dropped_is_no_loss():
     box.take()
     second = box.take()
     box.done(second)
-    while box.queue.dropped < 2:
+    while box._queue.dropped < 2:
         box.put(0, [3, 3])
     assert box.dropped == 1
