@@ -26,6 +26,8 @@ except ImportError:
         return value
 
 
+_IPPROTO_TCP = const(6)
+_TCP_NODELAY = getattr(socket, "TCP_NODELAY", 1)  # the Unix port does not name it
 _ANSWER_LASTS_MS = const(3_600_000)
 _DOUBTED_LASTS_MS = const(300_000)  # when no connection could be made with it
 # The errno module does not name it: lwIP and Linux, ESP-IDF's newlib, macOS.
@@ -143,6 +145,8 @@ async def connect(host, port, resolver, tls=None):
     arguments, address = resolver.resolve(host, port)
     sock = socket.socket(*arguments)
     try:
+        # A message is one segment anyway, and must not wait for the acknowledgement of the last.
+        sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
         await _connect(sock, address)
         if tls:
             sock = tls.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
