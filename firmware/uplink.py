@@ -11,7 +11,7 @@ decided here.
        +------------------------------+
                                       | stop(): what is queued is sent first
                                       v
-                                   CLOSING ---> STOPPED   (not online: STOPPED at once)
+                                   CLOSING ---> STOPPED   (WAITING: STOPPED at once)
 
 The delay grows with every failure, whatever failed, with jitter (`lib/backoff.py`). It starts
 again at the bottom only after a connection has proven itself: something of ours was acknowledged,
@@ -95,15 +95,14 @@ class Uplink:
                 await self._wait(error)
 
     async def stop(self, why, drain_ms):
-        """End politely: deliver what is queued for at most `drain_ms`, say `why`, close."""
-        if self.state == _ONLINE:
-            self._outbox.flush = True
-            self._outbox.changed.set()  # whoever waits for a batch to fill
-            end = self._clock.now() + drain_ms
-            while self.state == _ONLINE and self._clock.now() < end:
-                if not self._posts and not self._under_way and not len(self._outbox):
-                    break
-                await self._outbox.changed.wait_ms(100)
+        """End politely: deliver what is queued for at most `drain_ms`, say `why`, close. A
+        connection that is being made may still be made in that time; a new one is not begun.
+        """
+        self._outbox.flush = True
+        self._outbox.changed.set()  # whoever waits for a batch to fill
+        end = self._clock.now() + drain_ms
+        while self._clock.now() < end and self._may_deliver():
+            await self._outbox.changed.wait_ms(50)
         if self.state == _ONLINE:
             self._set_state(_CLOSING, _OPEN_MS)
             for task in self._tasks[1:]:  # all but the link's own run()
@@ -112,6 +111,11 @@ class Uplink:
         self._set_state(_STOPPED, 0)
         self._vitals.done("uplink")
         self._ended.set()
+
+    def _may_deliver(self):
+        if self.state == _ONLINE:
+            return self._posts or self._under_way or len(self._outbox)
+        return self.state == _OPENING
 
     def _set_state(self, state, within_ms):
         self.state = state
