@@ -272,8 +272,7 @@ def test_a_name_is_looked_up_once(linked):
     linked.make(host="localhost")
     for _ in range(4):
         linked.begin(["serve", 1])
-        told = linked.end()
-    assert told["lookups"] == 1
+        assert linked.end()["lookups"] == 1
 
 
 @defect(10)
