@@ -76,6 +76,25 @@ def unsure(proxy):
     return {reading.seq for p in last.values() for reading in decode(p.topic, p.payload)}
 
 
+def prove_recovery(device, proxy, receiver, figure, after):
+    """What must hold once an outage is over that began at line `after` of the log.
+
+    The device is online again and says so; nothing was lost; only the last message of a
+    connection came twice; delays followed the backoff; no reading was late. Returns the failures.
+    """
+    device.wait_log("online over", SOON_S, after)
+    stream = int(device.wait_log(r"stream (\d+)", SOON_S)[1])
+    receiver.wait_for(
+        lambda: receiver.statuses("d1")[-1].get("s") == stream, SOON_S, "online as the last word"
+    )
+    after = device.mark()
+    proxy.drop_connections()  # the next birth tells how late readings were since the last one
+    device.wait_log("online over", SOON_S, after)
+    prove_delivered(device, receiver, unsure(proxy))
+    figure("latest reading", prove_schedule_kept(receiver), "ms")
+    return prove_backoff(device)
+
+
 # ---- the backoff
 
 
