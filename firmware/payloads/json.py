@@ -23,6 +23,12 @@ def most_bytes(channels):
 
 
 class Encoder:
+    """The base of every format that puts readings one behind the other: `one` gives the bytes of
+    a reading, `brackets` what is around several, and between them.
+    """
+
+    brackets = b"[],"
+
     def __init__(self, channels, stream):
         self._channels = [(',"%s":' % channel.key, channel.decimals) for channel in channels]
         self._head = '{"s":%d,"n":' % stream
@@ -32,10 +38,29 @@ class Encoder:
     def begin(self, buffer, limit):
         self._buffer = buffer
         self._limit = limit
-        self._end = 1  # the place of "[", which one reading alone goes without
+        self._end = 1  # behind the place of "[", which one reading alone goes without
         self._count = 0
 
     def add(self, number, due, values):
+        data = self.one(number, due, values)
+        if self._count:
+            data = self.brackets[2:] + data
+        size = self._end - 1 + len(data) + (2 if self._count else 0)
+        if size > self._limit:
+            return False
+        self._buffer[self._end : self._end + len(data)] = data
+        self._end += len(data)
+        self._count += 1
+        return True
+
+    def finish(self):
+        if self._count < 2:
+            return 1, self._end
+        self._buffer[0] = self.brackets[0]
+        self._buffer[self._end] = self.brackets[1]
+        return 0, self._end + 1
+
+    def one(self, number, due, values):
         unix_ms, uptime_ms = due
         parts = [self._head, str(number)]
         if unix_ms is None:
@@ -48,21 +73,4 @@ class Encoder:
                 parts.append(name)
                 parts.append(text(values[i], decimals))
         parts.append("}")
-        data = "".join(parts).encode()
-        size = self._end - 1 + len(data) + (3 if self._count else 0)  # a comma and the brackets
-        if size > self._limit:
-            return False
-        if self._count:
-            self._buffer[self._end] = 0x2C
-            self._end += 1
-        self._buffer[self._end : self._end + len(data)] = data
-        self._end += len(data)
-        self._count += 1
-        return True
-
-    def finish(self):
-        if self._count < 2:
-            return 1, self._end
-        self._buffer[0] = 0x5B
-        self._buffer[self._end] = 0x5D
-        return 0, self._end + 1
+        return "".join(parts).encode()
