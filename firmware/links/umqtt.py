@@ -221,17 +221,21 @@ class Link:
         """Keep the engine's time; when it says that the connection is lost, cancel the reader
         with the reason.
         """
-        while True:
+        while not self._lost:
             await asyncio.sleep_ms(self._tick_ms)
             try:
                 self._engine.on_timer(self._clock.now())
                 while self._next_event():
                     pass
-                await self._flush()
+                # Who is at it sends ours too. Waiting for that, or without a deadline, we would
+                # never find out that the peer is gone and the network's memory full.
+                if not self._flushing and len(self._engine.next_out()):
+                    await asyncio.wait_for_ms(self._flush(), self._timeout_ms)
+            except asyncio.TimeoutError:
+                self._lost = LinkError("lost", "nothing could be sent for %d ms" % self._timeout_ms)
             except LinkError as error:
                 self._lost = error
-                reader.cancel()
-                return
+        reader.cancel()
 
     def _next_event(self):
         event = self._engine.next_event()
