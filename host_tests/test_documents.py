@@ -6,7 +6,7 @@ import re
 import pytest
 
 from petrel import ROOT, reference
-from petrel.check import problems
+from petrel.check import verdict
 
 README = ROOT / "README.md"
 
@@ -32,11 +32,11 @@ def test_the_readme_s_configs_pass_the_check(example):
     for sensor in config["sensors"]:
         sensor["file"] = str(ROOT / sensor["file"])
     file.write_text(json.dumps(config))
-    assert problems(file) == []
+    assert verdict(file) == []
 
 
 def test_the_config_that_comes_along_passes_the_check():
-    assert problems(ROOT / "config.json") == []
+    assert verdict(ROOT / "config.json") == []
 
 
 def test_links_in_the_documents_lead_somewhere():
