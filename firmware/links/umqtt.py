@@ -232,7 +232,8 @@ class Link:
                 if not self._flushing and len(self._engine.next_out()):
                     await asyncio.wait_for_ms(self._flush(), self._timeout_ms)
             except asyncio.TimeoutError:
-                self._lost = LinkError("lost", "nothing could be sent for %d ms" % self._timeout_ms)
+                why = "nothing could be sent for %d ms" % self._timeout_ms
+                self._lost = LinkError("lost", why)
             except LinkError as error:
                 self._lost = error
         reader.cancel()
