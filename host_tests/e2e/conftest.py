@@ -1,6 +1,8 @@
-"""Figures that the end-to-end tests measure: kept with their results, printed at the end."""
+"""A device behind a proxy, and figures: kept with the tests' results, printed at the end."""
 
 import pytest
+
+from host_tests.e2e.proofs import SOON_S, quick
 
 _FIGURES = "figure: "
 
@@ -9,6 +11,14 @@ _FIGURES = "figure: "
 def figure(record_property):
     """Keeps what a test measured: figure("latest reading", 3, "ms")."""
     return lambda name, value, unit: record_property(_FIGURES + name, f"{value} {unit}")
+
+
+@pytest.fixture
+def running(proxy, receiver, device):
+    """A device that has been sending for a moment."""
+    started = device(quick(proxy.port))
+    receiver.wait_readings("d1", 20, SOON_S)
+    return started
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import re
+import time
 
 from host_tests.faults.mqtt_packets import PUBLISH
 from host_tests.faults.tcp import TO_SERVER
@@ -43,20 +44,24 @@ def prove_schedule(readings, due_ms):
     assert earliest <= latest, "the times drift, or a reading is not dated when it was due"
 
 
-def prove_delivered(device, receiver, may_repeat=(), name="d1", pace_ms=PACE_MS):
+def prove_delivered(device, receiver, may_repeat=(), may_lack=(), pace_ms=PACE_MS):
     """Stops a quick() device: all it sampled arrived, in order, dated when due; returns how many.
 
-    Only numbers in `may_repeat` came more than once.
+    Only numbers in `may_repeat` came more than once, only such in `may_lack` did not come.
     """
     assert device.stop() == 0
     ended = r"sampled (\d+) acked (\d+) dropped (\d+)"
     sampled, acked, dropped = map(int, device.wait_log(ended, SOON_S).groups())
     assert (acked, dropped) == (sampled, 0)
-    receiver.wait_readings(name, sampled, SOON_S)
-    (report,) = receiver.sequence_report(name).values()
-    assert (report.missing, report.last, report.in_order) == ([], sampled, True)
+    (report,) = receiver.wait_for(
+        lambda: [r for r in receiver.sequence_report("d1").values() if r.last == sampled],
+        SOON_S,
+        f"reading {sampled}",
+    )
+    assert report.in_order
+    assert set(report.missing) <= set(may_lack)
     assert set(report.duplicates) <= set(may_repeat)
-    readings = receiver.readings(name)
+    readings = receiver.readings("d1")
     prove_values(readings, data.rows(data.MOTE, data.MOTE_CHANNELS))
     prove_schedule(readings, lambda n: (n - 1) * pace_ms)
     prove_sound(device)
@@ -76,11 +81,12 @@ def unsure(proxy):
     return {reading.seq for p in last.values() for reading in decode(p.topic, p.payload)}
 
 
-def prove_recovery(device, proxy, receiver, figure, after):
+def prove_recovery(device, proxy, receiver, figure, after, may_lack=()):
     """What must hold once an outage is over that began at line `after` of the log.
 
     The device is online again and says so; nothing was lost; only the last message of a
     connection came twice; delays followed the backoff; no reading was late. Returns the failures.
+    `may_lack` as in prove_delivered().
     """
     device.wait_log("online over", SOON_S, after)
     stream = int(device.wait_log(r"stream (\d+)", SOON_S)[1])
@@ -90,7 +96,7 @@ def prove_recovery(device, proxy, receiver, figure, after):
     after = device.mark()
     proxy.drop_connections()  # the next birth tells how late readings were since the last one
     device.wait_log("online over", SOON_S, after)
-    prove_delivered(device, receiver, unsure(proxy))
+    prove_delivered(device, receiver, unsure(proxy), may_lack)
     figure("latest reading", prove_schedule_kept(receiver), "ms")
     return prove_backoff(device)
 
@@ -122,6 +128,14 @@ def failures(device):
         number, online = 1 if proven else number + 1, None
         found.append(Failure(at, failed[1], int(failed[2]) * 1000 + int(failed[3]), number))
     return found
+
+
+def wait_failures(device, n):
+    """Waits until the uplink has failed `n` times."""
+    ends = time.monotonic() + 3 * SOON_S
+    while len(failures(device)) < n:
+        assert time.monotonic() < ends, f"no {n} failures: {failures(device)}"
+        time.sleep(0.01)
 
 
 def prove_backoff(device, first_s=0.05, max_s=0.4, attempt_s=1):

@@ -15,26 +15,12 @@ from host_tests.e2e.proofs import (
     prove_recovery,
     prove_sound,
     quick,
+    wait_failures,
 )
 from host_tests.faults.mqtt_packets import PINGREQ, PUBACK
 from host_tests.faults.tcp import TO_CLIENT, TO_SERVER
 
 KEEPALIVE_S = 2
-
-
-@pytest.fixture
-def running(proxy, receiver, device):
-    """A device that has been sending for a moment."""
-    started = device(quick(proxy.port))
-    receiver.wait_readings("d1", 20, SOON_S)
-    return started
-
-
-def wait_failures(device, n):
-    deadline = time.monotonic() + 3 * SOON_S
-    while len(failures(device)) < n:
-        assert time.monotonic() < deadline, f"no {n} failures: {failures(device)}"
-        time.sleep(0.01)
 
 
 # ---- nobody there
