@@ -66,11 +66,19 @@ def acknowledged(proxy):
 
 
 def test_a_queue_that_is_too_small_drops_the_oldest_and_counts_it(proxy, receiver, device):
-    started = device(quick(proxy.port, queue={"limit_kb": 2}, sensor={"speed": 2500}))
+    reconnect = {"first_s": 0.05, "max_s": 0.2}
+    settings = quick(
+        proxy.port,
+        queue={"limit_kb": 2},
+        sensor={"speed": 2500},
+        payload={"batch": 10},
+        reconnect=reconnect,
+    )
+    started = device(settings)
     receiver.wait_readings("d1", 100, SOON_S)
     proxy.refuse()
     proxy.drop_connections()
-    wait_failures(started, 6)
+    wait_failures(started, 8)
     mark = started.mark()
     proxy.accept()
     started.wait_log("online over", SOON_S, mark)
@@ -92,7 +100,8 @@ def test_a_queue_that_is_too_small_drops_the_oldest_and_counts_it(proxy, receive
     # What was dropped while its acknowledgement was lost has arrived all the same.
     assert 0 <= dropped - len(report.missing) <= len(unsure(proxy))
     assert health["dropped"] == dropped > 0
-    assert report.missing == list(range(report.missing[0], report.missing[-1] + 1))
+    # One gap of the oldest; the message under way when the queue was full may lie within.
+    assert report.missing[-1] - report.missing[0] < len(report.missing) + 10
     prove_schedule_kept(receiver)
     prove_sound(started)
 
