@@ -70,8 +70,8 @@ class _Check:
         return [self.value(value[i], rule, "%s[%d]" % (path, i)) for i in range(len(value))]
 
     def text(self, value, path, low, high):
-        control = isinstance(value, str) and any(ord(c) < 32 or ord(c) == 127 for c in value)
-        if control or not isinstance(value, str) or not low <= len(value.encode()) <= high:
+        odd = isinstance(value, str) and any(_odd(ord(c)) for c in value)
+        if odd or not isinstance(value, str) or not low <= len(value.encode()) <= high:
             self.wrong(path, value, "text of %d to %d bytes is allowed" % (low, high))
         return value
 
@@ -139,6 +139,11 @@ class _Check:
             self.wrong(path, value, "an object of 1 to 32 channels is allowed")
             return {}
         return {key: self.table(value[key], path + "." + key, rules) for key in sorted(value)}
+
+
+def _odd(code):
+    """Is it a character that brokers refuse (MQTT 3.1.1, section 1.5.3)?"""
+    return code < 32 or 127 <= code < 160 or code >> 11 == 0xD800 >> 11 or code & 0xFFFE == 0xFFFE
 
 
 def _driver(name):
