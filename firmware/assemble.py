@@ -90,7 +90,7 @@ def _parts(board, config, queue, reserve):
     commands = Commands(board, identity, clock, vitals, channels)
     reserve.clear()
     link = link.Link(config[name], identity, clock, commands.receive, longest)
-    encoder = encoder.Encoder(channels, identity.stream)
+    encoder = encoder.Encoder(channels, identity.stream, identity.id)
     outbox = Outbox(queue, encoder, len(channels), clock, message_bytes, link.window)
     outbox.batch, outbox.max_age_ms = payload["batch"], _ms(payload["max_age_s"])
     sampler = Sampler(outbox, clock, vitals)

@@ -1,6 +1,6 @@
 """Payload formats, one a file: how readings become the bytes of one message.
 
-An encoder is made with (channels, stream) and writes into a buffer that the outbox gives it:
+An encoder is made with (channels, stream, device id) and writes into the buffer it is given:
 
     begin(buffer, limit)               a message of at most `limit` bytes, in a buffer of one more
     add(number, due, values) -> bool   one reading more; False if it does not fit, and is not added
@@ -15,4 +15,4 @@ def module(name):
     """The module of the format `name`: its Encoder, and `most_bytes(channels)`, the longest
     message of one reading.
     """
-    return __import__("firmware.payloads." + name, None, None, ("Encoder",))
+    return __import__("firmware.payloads." + name.replace("-", "_"), None, None, ("Encoder",))

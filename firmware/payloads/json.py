@@ -29,7 +29,7 @@ class Encoder:
 
     brackets = b"[],"
 
-    def __init__(self, channels, stream):
+    def __init__(self, channels, stream, *_):
         self._channels = [(',"%s":' % channel.key, channel.decimals) for channel in channels]
         self._head = '{"s":%d,"n":' % stream
         self._buffer = bytearray()

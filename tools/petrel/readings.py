@@ -4,8 +4,13 @@ Formats are told apart by the first byte of the payload, through one table, `DEC
 """
 
 import dataclasses
+import decimal
 import json
 import math
+
+import cbor2
+
+from petrel import senml
 
 
 class Undecodable(ValueError):
@@ -83,6 +88,51 @@ def _reading(device, item):
     return Reading(device, stream, seq, ts, rest)
 
 
+def decode_cbor(device, payload):
+    """A map is one reading, an array of them a batch; an array with integer labels is SenML."""
+    try:
+        found = cbor2.loads(payload)
+    except (cbor2.CBORDecodeError, RecursionError, OverflowError) as error:
+        raise Undecodable(f"not CBOR: {error}") from error
+    items = found if isinstance(found, list) else [found]
+    if not items:
+        raise Undecodable("an empty batch")
+    if any(isinstance(label, int) for item in items if isinstance(item, dict) for label in item):
+        return _senml(device, items)
+    return [_reading(device, _plain(item)) for item in items]
+
+
+def _plain(item):
+    """A CBOR map with its decimal fractions as the numbers of Python."""
+    if not isinstance(item, dict) or not all(isinstance(key, str) for key in item):
+        raise Undecodable("a reading is a map with text as keys")
+    return {key: _number(value) for key, value in item.items()}
+
+
+def _number(value):
+    if isinstance(value, decimal.Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value
+
+
+def _senml(device, items):
+    """Petrel's own packs: a record with "seq" begins a reading."""
+    try:
+        records = senml.resolve(items)
+    except (ValueError, TypeError) as error:
+        raise Undecodable(f"not SenML: {error}") from error
+    found, stream = [], 0
+    for record in records:
+        stream = record.more.get("stream", stream)
+        if "seq" in record.more:
+            seconds = None if record.time is None else math.floor(record.time)
+            found.append({"s": stream, "n": record.more["seq"], "ts": seconds})
+        if not found:
+            raise Undecodable("SenML without the reading's number")
+        found[-1][record.name.rpartition("/")[2]] = _number(record.value)
+    return [_reading(device, item) for item in found]
+
+
 def _integer(item, key, least):
     value = item.pop(key, None)
     if type(value) is not int or value < least:
@@ -103,3 +153,4 @@ def _short(value):
 
 # First byte of a payload -> decoder(device, payload).
 DECODERS = dict.fromkeys(b"{[ \t\r\n", decode_json)
+DECODERS |= dict.fromkeys([*range(0x80, 0xC0)], decode_cbor)  # arrays and maps
