@@ -1,12 +1,21 @@
 """TLS contexts from a config's `tls` section. Verification is always on."""
 
+import os
 from binascii import a2b_base64, unhexlify
 
 import tls
+from micropython import const
+
+import tcp
+
+_LARGEST = const(16_384)  # bytes of a file; a board has no memory for more
+_ALERT = const(0x7780)  # MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE
 
 
 def _der(path):
     """The first certificate or key of a file, PEM or DER, as DER: not every port reads PEM."""
+    if os.stat(path)[6] > _LARGEST:
+        raise ValueError("more than %d bytes" % _LARGEST)
     with open(path, "rb") as file:
         data = file.read()
     if b"-----BEGIN" not in data:
@@ -28,8 +37,7 @@ def _der(path):
 def context(options):
     """Return an SSLContext for `{"ca", "cert", "key", "psk_identity", "psk_key_hex"}`.
 
-    Raises OSError for a file that can't be read and ValueError for one that can't be used, with
-    the reason.
+    Raises ValueError for a file that can't be read or used, with the reason.
     """
     ctx = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
     if options["psk_identity"]:
@@ -40,14 +48,22 @@ def context(options):
         ctx.psk_key = unhexlify(options["psk_key_hex"])
         return ctx
     ctx.verify_mode = tls.CERT_REQUIRED
-    ctx.load_verify_locations(_load(options["ca"]))
+    _load(ctx.load_verify_locations, options["ca"])
     if options["cert"]:
-        ctx.load_cert_chain(_load(options["cert"]), _load(options["key"]))
+        _load(ctx.load_cert_chain, options["cert"], options["key"])
     return ctx
 
 
-def _load(path):
+def _load(load, *paths):
     try:
-        return _der(path)
+        load(*[_der(path) for path in paths])
     except (OSError, ValueError, IndexError) as error:
-        raise ValueError("can't read %s as a certificate or key (%s)" % (path, error))
+        raise ValueError("can't use %s (%s)" % (" with ".join(paths), error))
+
+
+def trouble(error):
+    """An OSError of a handshake as (words, whether trying again soon can help)."""
+    if isinstance(error.errno, int) and abs(error.errno) == _ALERT:
+        return "the broker refuses us; check our certificate or key", False
+    hint = "%s in the handshake; check the port, and our certificate or key"
+    return hint % tcp.reason(error), True

@@ -30,6 +30,7 @@ _REFUSALS = {  # MQTT 3.1.1, section 3.2.2.3
     4: "wrong username or password",
     5: "not authorised; check username, password and the broker's access rules",
 }
+_CLOSED = "the broker closed the connection"
 _BUSY_MS = const(5)
 _IN_BYTES = const(512)  # the longest command, its topic included
 _CONNECT_BYTES = const(768)  # the longest CONNECT: id, will, username and password
@@ -73,6 +74,9 @@ class Link:
         except asyncio.TimeoutError:
             self._drop()
             raise LinkError(self._stage, "no answer within %d ms" % self._timeout_ms)
+        except MemoryError:  # a handshake takes more than anything else: no reason to start again
+            self._drop()
+            raise LinkError(self._stage, "not enough memory")
         except BaseException:
             self._drop()
             raise
@@ -189,7 +193,7 @@ class Link:
                 return
         except (ProtocolError, ValueError, OSError) as error:
             raise self._failure(error)
-        raise LinkError("lost", "the broker closed the connection")
+        raise self._failure(OSError(_CLOSED))
 
     async def _flush(self):
         """Send what the engine has; who comes second waits for the first."""
@@ -215,7 +219,14 @@ class Link:
             return LinkError("protocol", str(error))
         if isinstance(error, ValueError):  # a certificate does not verify: told in several lines
             return LinkError("tls", " ".join(str(error).split()), retry=False)
-        return LinkError("tls" if self._stage == "tls" else "lost", tcp.reason(error))
+        if self._stage == "tls":
+            from .tls import trouble
+
+            return LinkError("tls", *trouble(error))
+        if self._stage == "connack":
+            hint = "%s in place of an answer; is it a port for plain MQTT?"
+            return LinkError("connack", hint % tcp.reason(error))
+        return LinkError("lost", tcp.reason(error))
 
     async def _watch(self, reader):
         """Keep the engine's time; when it says that the connection is lost, cancel the reader
