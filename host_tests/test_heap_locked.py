@@ -32,7 +32,7 @@ def test_the_sampler_s_loop_allocates_nothing(chip, convert_ms):
     running, sampled, _, late_ms = chip.call("sample", convert_ms, 10_000)
     assert running, "it ended before the heap was unlocked, so not all was seen"
     assert sampled == 50
-    assert late_ms < 200
+    assert late_ms < 2000
 
 
 @WORDS

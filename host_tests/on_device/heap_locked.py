@@ -103,7 +103,8 @@ def sample(convert_ms, queue_bytes):
         await asyncio.sleep_ms(40)
         gc.collect()
         micropython.heap_lock()
-        await asyncio.sleep_ms(250)
+        while outbox.sampled < 40:
+            await asyncio.sleep_ms(5)
         micropython.heap_unlock()
         running = not task.done()
         await task
