@@ -13,8 +13,8 @@ import pytest
 
 from host_tests.chip import Chip
 from host_tests.faults.mqtt_packets import CONNECT, DISCONNECT, PINGREQ, PUBACK, PUBLISH
+from host_tests.packets import PINGRESP, puback, publish, suback
 from host_tests.peer import Peer, answer_to
-from host_tests.test_umqtt_engine import PINGRESP, puback, publish, suback
 
 DEVICE_ID = "gärtnerei-温室"
 COMMANDS = f"devices/{DEVICE_ID}/commands".encode()

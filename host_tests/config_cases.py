@@ -1,0 +1,147 @@
+"""Configs for tests: a good one, good and bad values for every rule, and what goes together."""
+
+CSV = "t,temp_c,hum\n0,21.5,60\n5,21.6,61\n"
+BASE = {
+    "device": {"id": "d1"},
+    "wifi": [{"ssid": "home", "password": "secret"}],
+    "links": ["umqtt"],
+    "umqtt": {"host": "127.0.0.1", "tls": None},
+    "sensors": [{
+        "driver": "replay", "file": "data.csv", "every_s": 10,
+        "channels": {"t": {"column": "temp_c", "unit": "Cel", "decimals": 2}},
+    }],
+    "payload": {}, "queue": {}, "reconnect": {}, "limits": {},
+}
+TLS = {"ca": "ca.crt"}
+PSK = {"psk_identity": "d1", "psk_key_hex": "00" * 16}
+REPLAY = BASE["sensors"][0]
+TEXT = [None, 7, True, ["x"], {"a": "b"}]  # what is no text, and a rule may have a better use for
+NUMBER = ["7", None, True, [1], {}]
+
+# path: ([good values], [bad values])
+CASES = {
+    "device": ([{}], [None, [], "d1"]),
+    "device.id": (
+        ["d1", "x" * 64, "gärtnerei", "ß" * 32, None], ["", "x" * 65, "ß" * 33, "a\nb", 7, ["d"]],
+    ),
+    "wifi": ([[], [{"ssid": "a"}] * 8], [None, {}, "home", [{"ssid": "a"}] * 9]),
+    "wifi[0]": ([{"ssid": "a"}], [None, "home", []]),
+    "wifi[0].ssid": (["", "x" * 32], ["x" * 33, "ß" * 17, *TEXT]),
+    "wifi[0].password": (["", "x" * 63], ["x" * 64, "a\0b", *TEXT]),
+    "links": ([["umqtt"]], [[], ["umqtt", "umqtt"], None, "umqtt", {}]),
+    "links[0]": (["umqtt"], ["mqtt", "", None, 0, ["umqtt"]]),
+    "umqtt": ([{}], [None, [], "127.0.0.1"]),
+    "umqtt.host": (["localhost", "127.0.0.1", "::1"], ["", "x" * 254, *TEXT]),
+    "umqtt.port": ([1, 65535, 1883, None], [0, 65536, -1, 1883.0, "1883", True, []]),
+    "umqtt.username": (["u", "ü" * 128, None], ["", "u" * 257, 7, []]),
+    "umqtt.password": ([None], ["p" * 257, 7, [], "tab\t"]),
+    "umqtt.keepalive_s": ([1, 1.5, 3600], [0, 0.999, 3600.1, -5, *NUMBER]),
+    "umqtt.timeout_s": ([1, 2.5, 60], [0.5, 60.5, 61, *NUMBER]),
+    "umqtt.qos": ([0, 1], [2, -1, 1.0, *NUMBER]),
+    "umqtt.tls": ([None, TLS, PSK], [[], "ca.crt", True, 0]),
+    "umqtt.tls.ca": (["ca.crt", "folder/more.csv"], ["", "missing.crt", "folder", 7, True, []]),
+    "umqtt.tls.cert": ([None], ["", "missing.crt", 7, []]),
+    "umqtt.tls.key": ([None], ["", "missing.key", 7, {}]),
+    "umqtt.tls.psk_identity": (["d", "ß" * 64], ["", "x" * 129, 7, []]),
+    "umqtt.tls.psk_key_hex": (
+        ["00" * 16, "aB" * 64],
+        ["", "00" * 15, "00" * 65, "0" * 33, "zz" * 16, "0g" + "00" * 15, 7, ["00" * 16]],
+    ),
+    "umqtt.insecure": ([True, False], [None, 0, 1, "true", []]),
+    "sensors": ([[REPLAY]], [None, {}, [], "replay"]),
+    "sensors[0]": ([REPLAY], [None, [], "replay", 7]),
+    "sensors[0].driver": (
+        ["replay"], ["", "Replay", "nothing", "../app", "replay.py", "a/b", "__init__", *TEXT],
+    ),
+    "sensors[0].every_s": ([0.001, 1, 86400], [0, 0.0001, 86400.5, -1, *NUMBER]),
+    "sensors[0].channels": ([REPLAY["channels"]], [None, [], {}, "t", 7]),
+    "sensors[0].channels.t": ([{"column": "temp_c"}, {"column": "t"}], [None, [], "temp_c", 7]),
+    "sensors[0].channels.t.unit": ([None, "Cel", "x" * 16], ["", "x" * 17, 7, [], "a\nb"]),
+    "sensors[0].channels.t.decimals": ([0, 9], [-1, 10, 2.0, *NUMBER]),
+    "sensors[0].channels.t.column": (["t", "hum"], ["", "x" * 65, "nowhere", 7, []]),
+    "sensors[0].file": (["data.csv", "folder/more.csv"], ["", "missing.csv", "folder", *TEXT]),
+    "sensors[0].row": ([0, 1, 1_000_000_000], [-1, 1_000_000_001, 0.5, *NUMBER]),
+    "sensors[0].speed": ([1, 1_000_000], [0, 1_000_001, 1.5, *NUMBER]),
+    "sensors[0].loop": ([True, False], [None, 0, "yes", []]),
+    "sensors[0].times": (["device", "recorded"], ["", "Device", None, True, []]),
+    "sensors[0].time_column": (["t", "x" * 64], ["", "x" * 65, *TEXT]),
+    "payload": ([{}], [None, [], "json"]),
+    "payload.format": (["json"], ["", "JSON", "frame", None, ["json"]]),
+    "payload.batch": ([1, 1000], [0, 1001, 2.5, *NUMBER]),
+    "payload.max_age_s": ([0, 0.5, 86400], [-1, 86401, *NUMBER]),
+    "queue": ([{}], [None, [], 64]),
+    "queue.limit_kb": ([1, 16384], [0, 16385, 1.5, *NUMBER]),
+    "queue.when_full": (["drop_oldest"], ["drop_newest", "", None, []]),
+    "reconnect": ([{}], [None, [], 1]),
+    "reconnect.first_s": ([0.01, 1, 120], [0, 0.001, 3601, *NUMBER]),
+    "reconnect.max_s": ([1, 86400], [0, 86401, *NUMBER]),
+    "limits": ([{}], [None, [], 50]),
+    "limits.publish_per_s": ([1, 100_000], [0, 100_001, 0.5, *NUMBER]),
+    "limits.message_bytes": ([128, 65_000], [63, 65_001, 1024.0, *NUMBER]),
+}
+MUST_BE_GIVEN = ["sensors", "wifi[0].ssid"]
+MUST_BE_GIVEN += ["sensors[0]." + key for key in ("channels", "driver", "file")]
+
+# What several keys make together: ({path: value}, the problem) or None for none.
+SECOND = {**REPLAY, "channels": {"h": {"column": "hum"}}}
+LIMITS = [
+    ({"device.id": "a/b"}, 'device.id: "a/b" found; it is part of a topic'),
+    ({"device.id": "#"}, 'device.id: "#" found; it is part of a topic'),
+    ({"device.id": "a+"}, 'device.id: "a+" found; it is part of a topic'),
+    ({"device.id": " a"}, 'device.id: " a" found; it is part of a topic'),
+    ({"device.id": "a b"}, None),
+    ({"device.id": "a\x85"}, "device.id: "),  # MQTT 3.1.1, section 1.5.3: brokers refuse these
+    ({"device.id": "\ufffe"}, "device.id: "),
+    ({"umqtt.host": "broker"}, 'umqtt.tls: plain text to broker; give "tls", or say "insecure"'),
+    ({"umqtt.host": "192.168.1.5"}, "umqtt.tls: plain text to 192.168.1.5; "),
+    ({"umqtt.host": "127.0.0.1.example.com"}, "umqtt.tls: plain text to 127.0.0.1.example.com; "),
+    ({"umqtt.host": "127.evil"}, "umqtt.tls: plain text to 127.evil; "),
+    ({"umqtt.host": "127.8.9.10"}, None),
+    ({"umqtt.host": "::1"}, None),
+    ({"umqtt.host": "broker", "umqtt.insecure": True}, None),
+    ({"umqtt.host": "broker", "umqtt.tls": TLS}, None),
+    ({"umqtt.host": "broker", "umqtt.tls": PSK}, None),
+    ({"umqtt.username": "u", "umqtt.password": "p"}, None),
+    ({"umqtt.username": "u"}, None),
+    ({"umqtt.password": "p"}, "umqtt.username: missing; a password needs one"),
+    ({"umqtt.tls": {}}, "umqtt.tls.ca: missing; the peer is always verified"),
+    ({"umqtt.tls": {**TLS, "cert": "d.crt", "key": "d.key"}}, None),
+    ({"umqtt.tls": {**TLS, "cert": "d.crt"}}, "umqtt.tls.key: missing; cert goes together with"),
+    ({"umqtt.tls": {**TLS, "key": "d.key"}}, "umqtt.tls.cert: missing; key goes together with"),
+    ({"umqtt.tls": {"cert": "d.crt", "key": "d.key"}}, "umqtt.tls.ca: missing; the peer is"),
+    ({"umqtt.tls": {"psk_identity": "d1"}}, "umqtt.tls.psk_key_hex: missing; psk_identity goes"),
+    ({"umqtt.tls": {"psk_key_hex": "00" * 64}}, "umqtt.tls.psk_identity: missing; psk_key_hex"),
+    ({"umqtt.tls": {**PSK, **TLS}}, "umqtt.tls: certificates and a pre-shared key found; either"),
+    (
+        {"umqtt.tls": {**PSK, "cert": "d.crt", "key": "d.key"}},
+        "umqtt.tls: certificates and a pre-shared key found; either",
+    ),
+    ({"reconnect.first_s": 5, "reconnect.max_s": 5}, None),
+    ({"reconnect.first_s": 6, "reconnect.max_s": 5}, "reconnect.first_s: more than reconnect.max"),
+    ({"reconnect.first_s": 121}, "reconnect.first_s: more than reconnect.max"),
+    ({"sensors[0].channels": {"ts": {"column": "t"}}}, "sensors[0].channels.ts: a reserved key"),
+    ({"sensors[0].channels": {"s": {"column": "t"}}}, "sensors[0].channels.s: a reserved key; "),
+    ({"sensors[0].channels": {"x" * 17: {"column": "t"}}}, "sensors[0].channels." + "x" * 17),
+    ({"sensors[0].channels": {"": {"column": "t"}}}, "sensors[0].channels.: a key that can't"),
+    ({"sensors[0].channels": {'a"b': {"column": "t"}}}, 'sensors[0].channels.a"b: a key that '),
+    ({"sensors[0].channels": {"a\\b": {"column": "t"}}}, "sensors[0].channels.a\\b: a key that"),
+    ({"sensors[0].channels": {"x" * 16: {"column": "t"}}}, None),
+    ({"sensors[0].channels": {"wärme_ß温度": {"column": "t"}}}, None),
+    ({"sensors": [REPLAY, SECOND]}, None),
+    ({"sensors": [REPLAY, REPLAY]}, "sensors[1].channels.t: a key that sensors[0].channels.t has"),
+    ({"sensors": [{**REPLAY, "times": "recorded"}]}, None),
+    (
+        {"sensors": [REPLAY, {**SECOND, "times": "recorded"}]},
+        'sensors[1].times: "recorded" beside other sensors; a reading has one time only',
+    ),
+    ({"limits.message_bytes": 64}, "limits.message_bytes: 64 found; a reading of these channels"),
+    ({"sensors[0].times": "recorded", "sensors[0].time_column": "temp_c"}, None),
+    (
+        {"sensors[0].times": "recorded", "sensors[0].time_column": "when"},
+        'sensors[0].time_column: "when" found; the file has t, temp_c, hum',
+    ),
+    (
+        {"sensors[0].channels.t.column": None, "sensors[0].channels": {"x": {}}},
+        'sensors[0].channels.x.column: "x" found; the file has t, temp_c, hum',
+    ),
+]
