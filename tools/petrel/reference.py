@@ -21,7 +21,7 @@ def markdown():
     text = RULES.read_text()
     lines = text.splitlines()
     tables = {
-        node.targets[0].id: node.value
+        ast.unparse(node.targets[0]): node.value
         for node in ast.parse(text).body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)
     }
@@ -41,7 +41,9 @@ def markdown():
 def _driver_rules(file):
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.FunctionDef) and node.name == "rules":
-            return node.body[-1].value.elts
+            end = node.body[-1]
+            if isinstance(end, ast.Return) and isinstance(end.value, ast.Tuple):
+                return end.value.elts
     raise ValueError(f"{file.name} has no rules()")
 
 
@@ -63,7 +65,7 @@ def _rows(table, path, lines, note=""):
 def _inner(arguments):
     """The table inside a table, or inside a list of tables."""
     last = arguments[-1] if arguments else None
-    if isinstance(last, ast.Tuple) and last.elts[1].value == "table":
+    if isinstance(last, ast.Tuple) and ast.literal_eval(last.elts[1]) == "table":
         return last.elts[2]
     return last
 

@@ -1,6 +1,7 @@
 """SenML packs into resolved records (RFC 8428, section 4.6)."""
 
 import dataclasses
+import decimal
 
 LABELS = {
     -6: "bs", -5: "bv", -4: "bu", -3: "bt", -2: "bn", -1: "bver",
@@ -21,7 +22,7 @@ class Record:
     name: str
     unit: str | None
     value: object
-    time: object
+    time: float | decimal.Decimal | None
     more: dict
 
 
