@@ -39,6 +39,7 @@ _WORDS = {
     errno.ENOMEM: "out of memory",
     101: "network unreachable",  # ENETUNREACH and EPIPE, which the errno module does not name
     32: "connection closed",
+    0x7280: "connection closed",  # mbedTLS: without a word of TLS
 }
 
 
