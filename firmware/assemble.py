@@ -59,31 +59,22 @@ def _queue(limit_kb):
 
 def _parts(board, config, queue, reserve):
     """Make every part and join them; `reserve` is let go of when the buffers are made."""
-    from backoff import Backoff
-    from rate import RateLimit
-
-    from . import links, payloads, sensors
+    from . import links, payloads
     from .app import App
     from .clock import Clock
     from .commands import Commands
     from .health import Health
     from .outbox import Outbox
-    from .sampler import Sampler
-    from .uplink import Uplink
     from .vitals import Vitals
 
-    name = config["links"][0]
-    link = links.module(name)
-    payload, limits, reconnect = config["payload"], config["limits"], config["reconnect"]
-    encoder = payloads.module(payload["format"])
-    drivers = [sensors.module(entry["driver"]) for entry in config["sensors"]]
-    devices = [d.Sensor(entry, board) for d, entry in zip(drivers, config["sensors"])]
-    channels = [channel for sensor in devices for channel in sensor.channels]
+    name, payload = config["links"][0], config["payload"]
+    link, encoder = links.module(name), payloads.module(payload["format"])
+    sensors = _sensors(board, config)
+    channels = [channel for sensor in sensors for channel in sensor.channels]
     largest = payload["batch"] * (encoder.most_bytes(channels) + 1) + 1
-    message_bytes = min(largest, limits["message_bytes"])
+    message_bytes = min(largest, config["limits"]["message_bytes"])
     longest = max(message_bytes, 256 + 48 * len(channels))  # the second: the response to `info`
-    for module in [encoder] + drivers:
-        _forget_checks(module)
+    _forget_checks(encoder)
     clock = Clock(uptime, board.wall_ms)
     vitals = Vitals(clock)
     identity = _identity(board, config)
@@ -93,19 +84,48 @@ def _parts(board, config, queue, reserve):
     encoder = encoder.Encoder(channels, identity.stream, identity.id)
     outbox = Outbox(queue, encoder, len(channels), clock, message_bytes, link.window)
     outbox.batch, outbox.max_age_ms = payload["batch"], _ms(payload["max_age_s"])
-    sampler = Sampler(outbox, clock, vitals)
-    for sensor, entry in zip(devices, config["sensors"]):
-        sampler.add(sensor, entry["driver"], _ms(entry["every_s"]), entry.get("speed", 1))
+    sampler = _sampler(config, sensors, outbox, clock, vitals)
     health = Health(identity, clock, vitals, sampler, outbox)
-    backoff = Backoff(_ms(reconnect["first_s"]), _ms(reconnect["max_s"]))
-    rate = RateLimit(limits["publish_per_s"], clock.now())
-    uplink = Uplink(name, link, outbox, clock, vitals, backoff, rate, health.publish)
+    uplink = _uplink(config, link, outbox, clock, vitals, health)
     health.uplink = commands.uplink = uplink
     commands.sampler = sampler
     commands.app = App(
         board, identity, vitals, sampler, outbox, uplink, commands, health, config["wifi"]
     )
     return commands.app
+
+
+def _sensors(board, config):
+    from . import sensors
+
+    made = []
+    for entry in config["sensors"]:
+        driver = sensors.module(entry["driver"])
+        made.append(driver.Sensor(entry, board))
+        _forget_checks(driver)
+    return made
+
+
+def _sampler(config, sensors, outbox, clock, vitals):
+    from .sampler import Sampler
+
+    sampler = Sampler(outbox, clock, vitals)
+    for sensor, entry in zip(sensors, config["sensors"]):
+        sampler.add(sensor, entry["driver"], _ms(entry["every_s"]), entry.get("speed", 1))
+    return sampler
+
+
+def _uplink(config, link, outbox, clock, vitals, health):
+    from backoff import Backoff
+    from rate import RateLimit
+
+    from .uplink import Uplink
+
+    reconnect = config["reconnect"]
+    backoff = Backoff(_ms(reconnect["first_s"]), _ms(reconnect["max_s"]))
+    rate = RateLimit(config["limits"]["publish_per_s"], clock.now())
+    name = config["links"][0]
+    return Uplink(name, link, outbox, clock, vitals, backoff, rate, health.publish)
 
 
 def _forget_checks(module):

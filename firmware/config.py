@@ -41,6 +41,7 @@ def _read(path):
     try:
         with open(path) as file:
             config = json.load(file)
+        _check_keys(config)
     except OSError as error:
         raise (_Missing if error.errno == 2 else ConfigError)(
             ["%s: can't be read (%s)" % (path, _why(error))]
@@ -52,6 +53,20 @@ def _read(path):
     if not isinstance(config, dict):
         raise ConfigError(["%s: a %s found; an object is allowed" % (path, type(config).__name__)])
     return config
+
+
+def _check_keys(value):
+    """Raise ValueError for a key that is no text, which MicroPython's JSON allows, and
+    RuntimeError for what is nested more deeply than the rest of the checking could follow.
+    """
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                raise ValueError
+            _check_keys(value[key])
+    elif isinstance(value, list):
+        for element in value:
+            _check_keys(element)
 
 
 def _why(error):

@@ -30,12 +30,15 @@ class _Check:
         self.problems = []
 
     def problem(self, path, found, allowed):
-        self.problems.append("%s: %s; %s" % (path, found, allowed))
+        line = "%s: %s; %s" % (path, found, allowed)
+        self.problems.append("".join("?" if _odd(ord(c)) else c for c in line))
 
     def wrong(self, path, value, allowed):
         shown = json.dumps(value)
         if len(shown) > 60:
             shown = shown[:57] + "..."
+        if path.endswith("password"):
+            shown = "one that is none"
         self.problem(path, shown + " found", allowed)
 
     def value(self, value, rule, path):
@@ -130,8 +133,8 @@ class _Check:
         before = len(self.problems)
         result = self.table(value, path, rules)
         if len(self.problems) == before:
-            for where, problem in module.check(result):
-                self.problems.append("%s.%s: %s" % (path, where, problem))
+            for where, found, allowed in module.check(result):
+                self.problem(path + "." + where, found, allowed)
         return result
 
     def channels(self, value, path, rules):

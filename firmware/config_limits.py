@@ -71,7 +71,7 @@ def _channels(sensors, problem):
             path = "sensors[%d].channels.%s" % (i, key)
             if key in _RESERVED:
                 problem(path, "a reserved key", "not allowed: " + ", ".join(_RESERVED))
-            elif not 1 <= len(key.encode()) <= 16 or any(ord(c) < 32 or c in '"\\' for c in key):
+            elif not 1 <= len(key.encode()) <= 16 or any(_odd(c) for c in key):
                 problem(
                     path,
                     "a key that can't stand in a message",
@@ -80,6 +80,10 @@ def _channels(sensors, problem):
             elif key in seen:
                 problem(path, "a key that %s has too" % seen[key], "every channel needs its own")
             seen[key] = path
+
+
+def _odd(c):
+    return ord(c) < 32 or c in '"\\' or 0xD800 <= ord(c) < 0xE000
 
 
 def _recorded(sensors, problem):

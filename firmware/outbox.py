@@ -25,7 +25,7 @@ class Outbox:
         self.max_age_ms = 60_000
         self.flush = False  # send at once whatever waits
         self.sampled = 0  # the last number put
-        self.acked = 0  # the last number such that everything up to it is delivered or dropped
+        self.acked = 0  # the last number delivered, all before it delivered or dropped
         self._queue = queue
         self._encoder = encoder
         self._clock = clock

@@ -123,14 +123,14 @@ class Stream:
 
     # async
     def write(self, data):
-        """Send all of `data`: in one segment where it fits one, because it is one call of the
-        socket.
+        """Send what the network takes of `data`, at least a byte, and return how many: mostly all,
+        in one segment where it fits one, because it is one call of the socket.
         """
         n = self._sock.write(data)
-        while n is None or n < len(data):
+        while not n:
             yield core._io_queue.queue_write(self._sock)
-            data = data[n or 0 :]
             n = self._sock.write(data)
+        return n
 
     def close(self):
         """Close at once. Whoever still waits for this stream must be cancelled first."""

@@ -201,7 +201,7 @@ class Engine:
             self._events.append(("lost", "no acknowledgement within %d ms" % self._ack_ms))
         elif self._pinged and quiet_ms >= self._keepalive_ms * 5 // 4:
             self._events.append(("lost", "the broker has been silent for %d ms" % quiet_ms))
-        elif self._ping_due(now):
+        elif not self._pinged and now >= self._ping_ms():
             self._pinged = True
             self._said_ms = now
             try:
@@ -209,16 +209,18 @@ class Engine:
             except ValueError:
                 pass  # what waits to be sent will do as a sign of life
 
-    def _ping_due(self, now):
+    def deadline(self):
+        """When `on_timer` has something to do, if nothing else happens until then."""
+        given_up_ms = self._received_ms + self._keepalive_ms * 5 // 4
+        due = given_up_ms if self._pinged else self._ping_ms()
+        return min(due, self._owed_ms) if self._owed else due
+
+    def _ping_ms(self):
         """Neither side may be silent: the broker ends a connection on which we say nothing, even
         if it keeps sending (section 3.1.2.10), and we want to hear from it.
         """
-        if self._pinged:
-            return False
         keepalive = self._keepalive_ms
-        return (
-            now - self._received_ms >= keepalive // 2 or now - self._said_ms >= keepalive * 3 // 4
-        )
+        return min(self._received_ms + keepalive // 2, self._said_ms + keepalive * 3 // 4)
 
     # Bytes and events
 

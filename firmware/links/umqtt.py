@@ -32,6 +32,7 @@ _REFUSALS = {  # MQTT 3.1.1, section 3.2.2.3
 }
 _CLOSED = "the broker closed the connection"
 _BUSY_MS = const(5)
+_TICK_MS = const(500)  # a deadline that begins meanwhile is found by then
 _IN_BYTES = const(512)  # the longest command, its topic included
 _CONNECT_BYTES = const(768)  # the longest CONNECT: id, will, username and password
 
@@ -48,7 +49,6 @@ class Link:
         self._on_command = on_command
         self._timeout_ms = int(options["timeout_s"] * 1000)
         keepalive_ms = int(options["keepalive_s"] * 1000)
-        self._tick_ms = max(20, min(1000, keepalive_ms // 16, self._timeout_ms // 8))
         self._resolver = resolver or tcp.Resolver()
         self._tls = None
         self._buffer = bytearray(256)
@@ -206,10 +206,9 @@ class Link:
                 if self._stream is None:
                     raise LinkError("lost", "the connection is closed")
                 try:
-                    await self._stream.write(out)
+                    self._engine.sent(await self._stream.write(out))
                 except (ValueError, OSError) as error:
                     raise self._failure(error)
-                self._engine.sent(len(out))
                 out = self._engine.next_out()
         finally:
             self._flushing = False
@@ -233,7 +232,8 @@ class Link:
         with the reason.
         """
         while not self._lost:
-            await asyncio.sleep_ms(self._tick_ms)
+            wait = self._engine.deadline() - self._clock.now()
+            await asyncio.sleep_ms(max(_BUSY_MS, min(wait, _TICK_MS)))
             try:
                 self._engine.on_timer(self._clock.now())
                 while self._next_event():

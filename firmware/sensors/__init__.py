@@ -12,7 +12,7 @@ A driver is a class `Sensor`, made with (its entry in the config, the board):
 give another reading. Neither waits, nor allocates more than it must, and the constructor does not
 touch what may be away. Beside the class the module has `rules()`: the rules of the driver's own
 keys and of its channels' (`firmware/config_rules.py`), and `check(entry)`, which yields (path,
-problem) for what rules can't say.
+what was found, what is allowed) for what rules can't say.
 """
 
 

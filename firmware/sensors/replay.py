@@ -32,16 +32,21 @@ def rules():
 
 
 def check(entry):
-    """Yield (path, problem) for columns that the file does not have."""
-    with open(entry["file"]) as lines:
-        columns = _columns(lines)
-    there = "the file has " + ", ".join(columns)
+    """Yield (path, what was found, what is allowed) for columns that the file does not have."""
+    try:
+        with open(entry["file"]) as lines:
+            columns = _columns(lines)
+    except (UnicodeError, MemoryError):
+        found = '"%s" found' % entry["file"]
+        yield "file", found, "a CSV file begins with the names of its columns"
+        return
+    there = "the file has " + ", ".join(columns)[:200]
     for key in sorted(entry["channels"]):
         column = entry["channels"][key]["column"] or key
         if column not in columns:
-            yield "channels.%s.column" % key, '"%s" found; %s' % (column, there)
+            yield "channels.%s.column" % key, '"%s" found' % column, there
     if entry["times"] == "recorded" and entry["time_column"] not in columns:
-        yield "time_column", '"%s" found; %s' % (entry["time_column"], there)
+        yield "time_column", '"%s" found' % entry["time_column"], there
 
 
 def _columns(lines):
