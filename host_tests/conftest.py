@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import os
 import random
+import signal
 
 import pytest
 
@@ -22,6 +23,9 @@ _LOG_BYTES = 20000  # of each log, its end
 
 
 def pytest_configure(config):
+    for number in (signal.SIGINT, signal.SIGHUP):  # ignored under nohup, and so by every child
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     config.addinivalue_line("markers", "long: takes more than 10 s; `-m 'not long'` leaves it out")
 
 
