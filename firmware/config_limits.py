@@ -13,6 +13,8 @@ def limits(config, problem):
         problem("reconnect.first_s", "more than reconnect.max_s", "it must not be the longer one")
     _channels(config["sensors"], problem)
     _recorded(config["sensors"], problem)
+    if config["payload"]["format"] == "senml-cbor":
+        _senml_names(config, problem)
     _message(config, problem)
 
 
@@ -95,6 +97,17 @@ def _recorded(sensors, problem):
                     '"recorded" beside other sensors',
                     "a reading has one time only",
                 )
+
+
+def _senml_names(config, problem):
+    """SenML's names are narrower than ours (RFC 8428, section 4.5.1)."""
+    names = [("device.id", config["device"]["id"] or "")]
+    for i in range(len(config["sensors"])):
+        for key in sorted(config["sensors"][i]["channels"]):
+            names.append(("sensors[%d].channels.%s" % (i, key), key))
+    for path, name in names:
+        if any(not ("a" <= c.lower() <= "z" or c in "0123456789-:._") for c in name):
+            problem(path, "a name that SenML does not allow", "letters, digits and - : . _")
 
 
 def _message(config, problem):
