@@ -1,0 +1,248 @@
+"""Read frames, on the host.
+
+    frame = decode(data, profiles)     # profiles: {mark: Profile}
+    frame.stream, frame.seq, frame.times, frame.values
+
+Trusts nothing: every count is capped before anything is allocated, a CRC-24 covers all bytes
+(and, in a REF frame, the profile), and a frame is read to exactly its end. Raises ProtocolError.
+"""
+from array import array
+
+from ._plain import crc24
+from .errors import ProtocolError, UnknownProfile
+from .model import (
+    ABSOLUTE, CONSTANT, MAX_READINGS, NODES_LEN, PLAIN, PRESETS, REF, SEEN_FRESH, SELF,
+    mean_of, median_of, rates, seed,
+)
+from .rangecoder import RangeDecoder
+from .schema import INTERVALS_S, KEYS, UNITS, Channel, Schema
+
+REACH = 1 << 28     # no column strays further from its first value
+
+
+class Frame:
+    """A decoded frame: `times` in ms, `values` a tuple of int or None for each reading."""
+
+    def __init__(self, mode, stream, seq, schema):
+        self.mode = mode
+        self.stream = stream
+        self.seq = seq
+        self.schema = schema
+        self.times = []
+        self.values = []
+
+
+def decode(data, profiles=None):
+    """Return the Frame that `data` (bytes) holds."""
+    if len(data) < 8:
+        raise ProtocolError("a frame has at least 8 bytes")
+    if data[0] not in (SELF, REF):
+        raise ProtocolError("no frame of version 1: it starts with 0x%02x" % data[0])
+    profile = None
+    crc = 0
+    if data[0] == REF:
+        mark = data[1] << 8 | data[2]
+        profile = (profiles or {}).get(mark)
+        if profile is None:
+            raise UnknownProfile(mark)
+        crc = profile.crc
+    if crc24(data, len(data), crc):
+        raise ProtocolError("the checksum does not match")
+    return _Decoder(data, profile).frame()
+
+
+def read_schema(reader):
+    """Read what pack() of schema.py wrote."""
+    width = reader.bits(5) + 1
+    interval = reader.bits(4)
+    interval = reader.number() if interval == 15 else INTERVALS_S[interval] * 1000
+    if interval >= 1 << 29:
+        raise ProtocolError("the interval is too long")
+    units = UNITS.split("|")
+    channels = []
+    for _ in range(width):
+        unit = reader.bits(4)
+        if unit == 15:
+            unit += reader.bits(6)
+        unit_text = units[unit] if unit < 78 else reader.text()
+        key = KEYS[unit] if reader.bits(1) and unit < 15 else reader.text()
+        decimals = reader.bits(2)
+        if decimals == 3:
+            decimals += reader.bits(3)
+        step = None
+        if reader.bits(1):
+            exponent = -reader.bits(4)
+            step = (reader.number(), exponent)
+        try:
+            channels.append(Channel(key, unit_text, decimals, step,
+                                    "count" if reader.bits(1) else ""))
+        except ValueError as e:
+            raise ProtocolError("schema: %s" % e) from None
+    return Schema(channels, interval)
+
+
+class _Decoder:
+    def __init__(self, data, profile):
+        self._data = data
+        self._profile = profile
+        self._in = RangeDecoder(data, 3 if profile else 1)
+        self._nodes = array("H", bytes(2 * NODES_LEN))
+        rates(self._nodes)
+
+    def frame(self):
+        read = self._in
+        stream = read.bits(15) << 16
+        stream |= read.bits(16)
+        seq = read.number()
+        start = self._start_time()
+        count = read.number() + 1
+        if count > MAX_READINGS:
+            raise ProtocolError("more than %d readings" % MAX_READINGS)
+        schema = read_schema(read)
+        frame = Frame("self", stream, seq, schema)
+        frame.times = self._times(start, count, schema.interval_ms)
+        frame.values = list(zip(*[self._channel(ch, count) for ch in schema.channels]))
+        if read.end() + 3 != len(self._data):
+            raise ProtocolError("the frame does not end where it must")
+        return frame
+
+    def _start_time(self):
+        read = self._in
+        seconds = read.bits(8) << 32 if read.flag(6) else 0
+        seconds |= read.bits(16) << 16
+        seconds |= read.bits(16)
+        ms = read.bits(10) if read.flag(2) else 0
+        if ms > 999:
+            raise ProtocolError("a second has 1000 ms")
+        return seconds * 1000 + ms
+
+    def _times(self, start, count, interval_ms):
+        unit = 1 if self._in.flag(2) else 1000
+        if unit == 1000 and interval_ms % 1000:
+            raise ProtocolError("whole seconds do not go with this interval")
+        column = self._free_column(count, None)
+        times = [start + i * interval_ms + unit * d for i, d in enumerate(column)]
+        if min(times) < 0 or max(times) >> 48:
+            raise ProtocolError("a time is out of range")
+        return times
+
+    def _channel(self, ch, count):
+        """Return the channel's values."""
+        here = None
+        if self._in.flag(4):
+            gone = self._mask(count)
+            if any(x not in (0, 1) for x in gone):
+                raise ProtocolError("a value is missing or not, nothing else")
+            here = [not x for x in gone]
+            if not any(here):
+                return [None] * count
+        if self._in.flag(6):
+            high = self._free_value(count, here)
+            low = self._free_value(count, here)
+            if any(not 0 <= x < 65536 for x in low):
+                raise ProtocolError("half of a value is out of range")
+            values = [h * 65536 + x for h, x in zip(high, low)]
+        else:
+            values = self._free_value(count, here)
+        low = 0 if ch.kind == "count" else -1 << 31
+        if min(values) < low or max(values) >= low + (1 << 32):
+            raise ProtocolError("a value is not of 32 bits")
+        if here:
+            values = [v if h else None for v, h in zip(values, here)]
+        return values
+
+    def _free_value(self, count, here):
+        first = self._in.number()
+        if first and self._in.bits(1):
+            first = -first
+        return [first + x for x in self._free_column(count, here)]
+
+    def _free_column(self, count, here):
+        """Read a column that says itself how it is coded; it starts at 0."""
+        read = self._in
+        preset = read.bits(3)
+        if preset == CONSTANT:
+            return [0] * count
+        scale = read.bits(5)
+        step = read.number() + 2 if read.flag(3) else 1
+        return [step * x for x in self._scaled(0, count, here, preset, scale)]
+
+    def _mask(self, count):
+        """Read which values are missing."""
+        first = self._in.bits(1)
+        if not self._in.bits(1):
+            return [first] * count
+        return self._scaled(first, count, None, ABSOLUTE, self._in.bits(5))
+
+    def _scaled(self, first, count, here, preset, scale):
+        weights = [x - 4 for x in PRESETS[preset]] + [0, 0]
+        shift = 0 if preset == PLAIN else 2
+        median = median_of(scale)
+        seed(self._nodes, scale, median)
+        return self._column(first, count, here, median, mean_of(scale), shift, weights, 0,
+                            SEEN_FRESH)
+
+    def _column(self, first, count, here, median, mean, shift, weights, level, limit,
+                others=()):
+        """Undo column() of _fast.py."""
+        values = [first]
+        deltas = [0, 0, 0]
+        lively = mean
+        way = 48
+        for i in range(1, count):
+            last = values[-1]
+            guess = last
+            if shift:
+                parts = deltas + [_clip(level - last)] + [other[i] for other in others]
+                total = sum(w * x for w, x in zip(weights, parts))
+                guess += total + (1 << shift - 1) >> shift
+            value = last
+            if not here or here[i]:
+                off = lively - mean
+                base = 0 if off < -10 else 32 if off > 9 else 16
+                length = self._length(base, median, limit)
+                lively += (16 * length - lively) >> 2
+                residual = 0
+                if length:
+                    negative = self._in.decide(self._nodes, way, limit)
+                    residual = self._mantissa(length, limit)
+                    residual = -residual if negative else residual
+                way = 48 if not length else 50 if negative else 49
+                value = guess + residual
+                if not -REACH < value < REACH:
+                    raise ProtocolError("a value strays too far")
+            deltas = [_clip(value - last)] + deltas[:2]
+            values.append(value)
+        return values
+
+    def _length(self, base, length, limit):
+        """The bit length of a residual, sought from the median."""
+        decide, nodes = self._in.decide, self._nodes
+        if decide(nodes, base + length, limit):
+            length += 1
+            while decide(nodes, base + min(length, 15), limit):
+                length += 1
+                if length > 30:
+                    raise ProtocolError("a residual is too large")
+            return length
+        while length and not decide(nodes, base + length - 1, limit):
+            length -= 1
+        return length
+
+    def _mantissa(self, length, limit):
+        """The size of a residual of this bit length."""
+        size = 1
+        rest = length - 1
+        first = 51 if length == 2 else 52 if length == 3 else 55 + 7 * (min(length, 15) - 4)
+        while rest and rest > length - 4:
+            rest -= 1
+            size = 2 * size + self._in.decide(self._nodes, first + size - 1, limit)
+        while rest:
+            some = min(rest, 8)
+            rest -= some
+            size = size << some | self._in.bits(some)
+        return size
+
+
+def _clip(delta):
+    return max(-8191, min(8191, delta))
