@@ -11,8 +11,8 @@ from array import array
 from ._plain import crc24
 from .errors import ProtocolError, UnknownProfile
 from .model import (
-    ABSOLUTE, CONSTANT, MAX_READINGS, NODES_LEN, PLAIN, PRESETS, REF, SEEN_FRESH, SELF,
-    mean_of, median_of, rates, seed,
+    ABSOLUTE, CONSTANT, MAX_READINGS, NODES, NODES_LEN, PLAIN, PRESETS, REF, SEEN_FRESH,
+    SEEN_TRAINED, SELF, WEIGHT_BIAS, mantissa_at, mean_of, median_of, rates, scale_of, seed,
 )
 from .rangecoder import RangeDecoder
 from .schema import INTERVALS_S, KEYS, UNITS, Channel, Schema
@@ -81,32 +81,126 @@ def read_schema(reader):
     return Schema(channels, interval)
 
 
+class _FieldReader:
+    """Reads a schema out of a profile: pairs of bytes, number of bits and value."""
+
+    def __init__(self, fields):
+        self._fields = fields
+        self._at = 0
+
+    def bits(self, count):
+        value = 0
+        while count:
+            some = min(count, 8)
+            count -= some
+            if self._fields[self._at:self._at + 1] != bytes([some]):
+                raise ProtocolError("the profile does not hold together")
+            value = value << some | self._fields[self._at + 1]
+            self._at += 2
+        return value
+
+    number = RangeDecoder.number
+    text = RangeDecoder.text
+
+
+class Prior:
+    """What a profile says of one column."""
+
+    def __init__(self, take, flags, timing, index):
+        self.flags = flags
+        if not timing:
+            ref = take()
+            self.ref = ref >> 1 ^ -(ref & 1)
+            self.step = take()
+            self.usual = take()
+        self.median = take()
+        self.mean = take()
+        self.shift = take()
+        which = take()
+        self.weights = []
+        self.others = []
+        for i in range(6):
+            self.weights.append(take() - WEIGHT_BIAS if which >> i & 1 else 0)
+            if i > 3 and which >> i & 1:
+                self.others.append(take())
+            elif i > 3:
+                self.others.append(None)
+        self.longest = take()
+        if (self.median > 15 or self.mean > 480 or self.shift > 14 or self.longest > 15
+                or not timing and (self.step == 0 or self.usual > 28)
+                or any(x is not None and x >= index for x in self.others)
+                or any(not -WEIGHT_BIAS < w < WEIGHT_BIAS for w in self.weights)):
+            raise ProtocolError("the profile does not hold together")
+        self.nodes = [take(True) for _ in range(3 * self.longest + mantissa_at(self.longest + 1) - 45)]
+
+
+def read_priors(profile, width):
+    """Return the Priors of time and channels that a profile holds; None for a column without."""
+    blob = profile.blob
+    at = profile.columns
+    priors = []
+    end = len(blob) - 3
+
+    def take(raw=False):
+        nonlocal at
+        value = shift = 0
+        while at < end:
+            byte = blob[at]
+            at += 1
+            value |= (byte if raw else byte & 127) << shift
+            shift += 7
+            if raw or byte < 128:
+                return value
+            if shift > 28:
+                break
+        raise ProtocolError("the profile does not hold together")
+
+    for index in range(-1, width):
+        flags = take()
+        size = take()
+        after = at + size
+        priors.append((flags, None if flags & 4 else Prior(take, flags, index < 0, index)))
+        if at != after:
+            raise ProtocolError("the profile does not hold together")
+    return priors
+
+
 class _Decoder:
     def __init__(self, data, profile):
         self._data = data
         self._profile = profile
         self._in = RangeDecoder(data, 3 if profile else 1)
         self._nodes = array("H", bytes(2 * NODES_LEN))
+        self._filled = []       # the channels so far, gaps filled, for those predicted from them
         rates(self._nodes)
 
     def frame(self):
-        read = self._in
-        stream = read.bits(15) << 16
-        stream |= read.bits(16)
-        seq = read.number()
-        start = self._start_time()
-        count = read.number() + 1
-        if count > MAX_READINGS:
-            raise ProtocolError("more than %d readings" % MAX_READINGS)
-        schema = read_schema(read)
-        frame = Frame("self", stream, seq, schema)
-        frame.times = self._times(start, count, schema.interval_ms)
-        frame.values = list(zip(*[self._channel(ch, count) for ch in schema.channels]))
-        if read.end() + 3 != len(self._data):
+        profile = self._profile
+        if profile:
+            schema = read_schema(_FieldReader(profile.fields))
+            priors = read_priors(profile, len(schema.channels))
+            stream, seq, start, count = self._head_ref(schema.interval_ms)
+        else:
+            stream, seq, start, count = self._head_self()
+            schema = read_schema(self._in)
+            priors = [(0, None)] * (1 + len(schema.channels))
+        frame = Frame("ref" if profile else "self", stream, seq, schema)
+        frame.times = self._times(start, count, schema.interval_ms, priors[0])
+        columns = [self._channel(ch, count, prior)
+                   for ch, prior in zip(schema.channels, priors[1:])]
+        frame.values = list(zip(*columns))
+        if self._in.end() + 3 != len(self._data):
             raise ProtocolError("the frame does not end where it must")
         return frame
 
-    def _start_time(self):
+    # -- the head -----------------------------------------------------------------------
+
+    def _stream_and_seq(self):
+        stream = self._in.bits(15) << 16
+        stream |= self._in.bits(16)
+        return stream, self._in.number()
+
+    def _start(self):
         read = self._in
         seconds = read.bits(8) << 32 if read.flag(6) else 0
         seconds |= read.bits(16) << 16
@@ -116,27 +210,81 @@ class _Decoder:
             raise ProtocolError("a second has 1000 ms")
         return seconds * 1000 + ms
 
-    def _times(self, start, count, interval_ms):
-        unit = 1 if self._in.flag(2) else 1000
+    def _count(self):
+        count = self._in.number() + 1
+        if count > MAX_READINGS:
+            raise ProtocolError("more than %d readings" % MAX_READINGS)
+        return count
+
+    def _head_self(self):
+        stream, seq = self._stream_and_seq()
+        start = self._start()
+        return stream, seq, start, self._count()
+
+    def _head_ref(self, interval_ms):
+        read = self._in
+        profile = self._profile
+        count = self._count() if read.flag(2) else profile.count
+        if not 0 < count <= MAX_READINGS:
+            raise ProtocolError("the profile does not hold together")
+        passed = None
+        if read.flag(4):
+            stream, seq = self._stream_and_seq()
+        else:
+            stream = profile.stream_hi << 16 | profile.stream_lo
+            passed = read.number() if read.flag(2) else read.number() * count
+            seq = profile.seq + passed
+        if seq >= 1 << 30:
+            raise ProtocolError("the sequence number is out of range")
+        if read.flag(4):
+            return stream, seq, self._start(), count
+        if passed is None:
+            raise ProtocolError("no encoder writes this")
+        step = max(interval_ms // 1000, 1)
+        off = self._signed() * step
+        off += self._signed()
+        seconds = (profile.hi << 16) + profile.lo + off
+        seconds += passed * (interval_ms // 1000) + passed * (interval_ms % 1000) // 1000
+        return stream, seq, seconds * 1000 + profile.ms, count
+
+    def _signed(self):
+        value = self._in.number()
+        return -value if value and self._in.bits(1) else value
+
+    # -- columns ------------------------------------------------------------------------
+
+    def _times(self, start, count, interval_ms, prior):
+        flags, prior = prior
+        if prior and not self._in.flag(5):
+            unit = 1000 if flags & 1 else 1
+            column = self._trained(0, count, None, prior)
+        else:
+            unit = 1 if self._in.flag(2) else 1000
+            column = self._free_column(count, None)
         if unit == 1000 and interval_ms % 1000:
             raise ProtocolError("whole seconds do not go with this interval")
-        column = self._free_column(count, None)
         times = [start + i * interval_ms + unit * d for i, d in enumerate(column)]
         if min(times) < 0 or max(times) >> 48:
             raise ProtocolError("a time is out of range")
         return times
 
-    def _channel(self, ch, count):
+    def _channel(self, ch, count, prior):
         """Return the channel's values."""
+        flags, prior = prior
         here = None
-        if self._in.flag(4):
-            gone = self._mask(count)
-            if any(x not in (0, 1) for x in gone):
-                raise ProtocolError("a value is missing or not, nothing else")
-            here = [not x for x in gone]
-            if not any(here):
-                return [None] * count
-        if self._in.flag(6):
+        if self._in.flag(4) != (flags >> 1 & 1):
+            mask = self._mask(count)
+            if any(x not in (0, 1) for x in mask):
+                raise ProtocolError("a value is missing or is not")
+            here = [not x for x in mask]
+        if here and not any(here):
+            self._filled.append([0] * count)
+            return [None] * count
+        if prior and not self._in.flag(5):
+            first = self._in.near(prior.usual)
+            column = self._trained(first, count, here, prior)
+            values = [prior.ref + prior.step * x for x in column]
+        elif self._in.flag(6):
             high = self._free_value(count, here)
             low = self._free_value(count, here)
             if any(not 0 <= x < 65536 for x in low):
@@ -147,14 +295,13 @@ class _Decoder:
         low = 0 if ch.kind == "count" else -1 << 31
         if min(values) < low or max(values) >= low + (1 << 32):
             raise ProtocolError("a value is not of 32 bits")
+        self._filled.append(values)
         if here:
             values = [v if h else None for v, h in zip(values, here)]
         return values
 
     def _free_value(self, count, here):
-        first = self._in.number()
-        if first and self._in.bits(1):
-            first = -first
+        first = self._signed()
         return [first + x for x in self._free_column(count, here)]
 
     def _free_column(self, count, here):
@@ -166,6 +313,21 @@ class _Decoder:
         scale = read.bits(5)
         step = read.number() + 2 if read.flag(3) else 1
         return [step * x for x in self._scaled(0, count, here, preset, scale)]
+
+    def _trained(self, first, count, here, prior):
+        """Read a column as the profile describes it."""
+        nodes = self._nodes
+        seed(nodes, scale_of(prior.mean), prior.median)
+        stored = prior.longest + 1
+        places = [b + j for b in (0, 16, 32) for j in range(stored)]
+        places += range(48, mantissa_at(stored))
+        for j, p in zip(places, prior.nodes):
+            nodes[j] = p << 7 | 64
+            nodes[j + NODES] = SEEN_TRAINED
+        others = [_deltas(self._filled[x]) if x is not None else [0] * count
+                  for x in prior.others]
+        return self._column(first, count, here, prior.median, prior.mean, prior.shift,
+                            prior.weights, 0, SEEN_FRESH, others)
 
     def _mask(self, count):
         """Read which values are missing."""
@@ -242,6 +404,10 @@ class _Decoder:
             rest -= some
             size = size << some | self._in.bits(some)
         return size
+
+
+def _deltas(values):
+    return [0] + [_clip(b - a) for a, b in zip(values, values[1:])]
 
 
 def _clip(delta):

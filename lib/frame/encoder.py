@@ -1,4 +1,4 @@
-"""Pack readings into frames, within memory that is all allocated beforehand.
+"""Pack readings into frames, within memory that is all taken beforehand.
 
     encoder = Encoder(schema, 60)
     encoder.stream = stream_id
@@ -7,18 +7,16 @@
         encoder.clear()
 
 `add` and `encode_into` allocate nothing. Times are Unix milliseconds, 0 to 2**48 - 1; values
-are integers of 32 bits, signed, or unsigned for counters, None where a value is missing.
-The encoder takes about 330 B + 2 B x nodes + (4 x channels + 18) B a reading.
+are integers of 32 bits, signed, or unsigned for counters; None where a value is missing.
 """
 from array import array
-from struct import pack_into
 
 from .model import (
-    ABSOLUTE, CONSTANT, COUNT, CTL_LEN, DELTA_BIAS, DRY, END, LEVEL, LIMIT, LOW,
-    MAX_READINGS, MEAN, MEDIAN, NODES, NODES_LEN, PLAIN, POS, PRESETS, RANGE, REF, SEEN_FRESH,
-    SEEN_TRAINED, SELF, SHIFT, STRIDE, VALUE_BIAS, WEIGHT_BIAS, WEIGHTS,
-    mean_of, median_of, rates, scale_of, seed,
+    ABSOLUTE, CONSTANT, COUNT, CTL_LEN, DRY, END, LEVEL, LIMIT, LOW, MEAN, MEDIAN, NODES,
+    NODES_LEN, PLAIN, POS, PRESETS, RANGE, REF, SEEN_FRESH, SEEN_TRAINED, SELF, SHIFT, STRIDE,
+    VALUE_BIAS, WEIGHT_BIAS, WEIGHTS, mantissa_at, mean_of, median_of, rates, scale_of, seed,
 )
+from .readings import LOWER, UPPER, WHOLE, Readings
 from .schema import pack
 
 try:
@@ -27,141 +25,39 @@ except (ImportError, ValueError, SyntaxError):
     # No native code here, or none for this chip: the same loops as bytecode.
     from ._plain import column, crc24, narrow
 
-TIME_END = 1 << 48
 
+class Encoder(Readings):
+    """Readings that become a frame; see the module's docstring."""
 
-class Encoder:
-    """One frame in the making; see the module's docstring."""
-
-    def __init__(self, schema, batch, profile=None):
-        if not 0 < batch <= MAX_READINGS:
-            raise ValueError("batch is 1 to %d readings" % MAX_READINGS)
-        self.schema = schema
-        self._batch = batch
-        self._width = width = len(schema.channels)
-        self._interval = schema.interval_ms
+    def __init__(self, schema, batch):
+        super().__init__(schema, batch)
         self._fields = bytes(pack(schema).data)
-        self._unsigned = bytes([ch.kind == "count" for ch in schema.channels])
-        self._stream_hi = self._stream_lo = 0
-        self._raw = array("H", bytes(4 * batch * width))    # low, high half; by channel
-        self._gone = bytearray((batch + 7 >> 3) * width)    # a bit a missing value
-        self._missing = array("H", bytes(2 * width))        # how many, by channel
-        self._seconds = array("i", bytes(4 * batch))        # since the first reading
-        self._ms = array("H", bytes(2 * batch))
-        self._scratch = bytearray(8)
-        self._cols = array("i", bytes(12 * batch))
         self._nodes = array("H", bytes(2 * NODES_LEN))
         self._ctl = array("i", bytes(4 * CTL_LEN))
         rates(self._nodes)
         self._ctl[STRIDE] = batch
         self._out = None
-        self._u0 = self._g = 0
+        self._at = 0            # where in the profile the next column is described
+        self.profile = None
+        self.stream_hi = self.stream_lo = 0
+
+    def use(self, profile):
+        """Write REF frames from now on, or SELF frames with None."""
+        if profile and profile.fields != self._fields:
+            raise ValueError("the profile is of another schema")
         self.profile = profile
-        self.clear()
 
     @property
     def stream(self):
         """The id of the queue's life that the readings belong to, 31 bits."""
-        return self._stream_hi << 16 | self._stream_lo
+        return self.stream_hi << 16 | self.stream_lo
 
     @stream.setter
     def stream(self, value):
         if not 0 <= value < 1 << 31:
             raise ValueError("a stream id has 31 bits")
-        self._stream_hi = value >> 16
-        self._stream_lo = value & 65535
-
-    def __len__(self):
-        return self.count
-
-    def clear(self):
-        """Forget the readings."""
-        self.count = 0
-        self._whole = True      # every time so far is the same number of ms past a second
-        self._hi = self._lo = 0
-        for i in range(len(self._gone)):
-            self._gone[i] = 0
-        for c in range(self._width):
-            self._missing[c] = 0
-
-    # -- readings in ------------------------------------------------------------------
-
-    def add(self, time_ms, values):
-        """Take a reading; False if the frame must be closed before it."""
-        i = self.count
-        if i == self._batch:
-            return False
-        if not 0 <= time_ms < TIME_END:
-            raise ValueError("time_ms is 0 to 2**48 - 1")
-        if len(values) != self._width:
-            raise ValueError("one value for each channel")
-        c = 0
-        for v in values:
-            if v is not None and not (0 <= v < 0x100000000 if self._unsigned[c]
-                                      else -0x80000000 <= v < 0x80000000):
-                raise ValueError("a value is not of 32 bits")
-            c += 1
-        if not self._add_time(i, time_ms):
-            return False
-        raw = self._raw
-        at = 2 * i
-        c = 0
-        for v in values:
-            if v is None:
-                self._gone[c * (self._batch + 7 >> 3) + (i >> 3)] |= 1 << (i & 7)
-                self._missing[c] += 1
-                if i:
-                    raw[at] = raw[at - 2]
-                    raw[at + 1] = raw[at - 1]
-            elif -0x20000000 < v < 0x20000000:
-                raw[at] = v & 65535
-                raw[at + 1] = v >> 16 & 65535
-            else:
-                # A number that is a heap object on a 32-bit board: take it apart in place.
-                self._split(v)
-                s = self._scratch
-                raw[at] = s[0] | s[1] << 8
-                raw[at + 1] = s[2] | s[3] << 8
-            c += 1
-            at += 2 * self._batch
-        self.count = i + 1
-        return True
-
-    def _split(self, value):
-        pack_into("<q", self._scratch, 0, value)
-
-    def _add_time(self, i, time_ms):
-        """Store seconds since the first reading and ms; False if they are too far apart."""
-        self._split(time_ms)
-        s = self._scratch
-        x = s[4] | s[5] << 8
-        hi = x // 1000 << 16
-        x = x % 1000 << 16 | s[2] | s[3] << 8
-        hi += x // 1000
-        x = x % 1000 << 16 | s[0] | s[1] << 8
-        lo = x // 1000
-        ms = x % 1000
-        if i == 0:
-            self._hi = hi
-            self._lo = lo
-        hi -= self._hi
-        if not -2048 < hi < 2048:
-            return False
-        seconds = (hi << 16) + lo - self._lo
-        whole = self._whole and (i == 0 or ms == self._ms[0])
-        # The deviation from the nominal times must fit the coder: 2**27 seconds or ms.
-        step = self._interval
-        if not whole or step % 1000:
-            if not -67000 < seconds < 67000 or i * step > 67000000:
-                return False
-        elif i * (step // 1000) > 67000000 or not -67000000 < seconds < 67000000:
-            return False
-        self._whole = whole
-        self._seconds[i] = seconds
-        self._ms[i] = ms
-        return True
-
-    # -- frames out -------------------------------------------------------------------
+        self.stream_hi = value >> 16
+        self.stream_lo = value & 65535
 
     def encode_into(self, out, seq, count=0):
         """Write the first `count` (0: all) readings as a frame; `seq` numbers the first.
@@ -171,6 +67,8 @@ class Encoder:
         count = count or self.count
         if not 0 < count <= self.count or not 0 <= seq < 1 << 30:
             raise ValueError("no readings, or seq not of 30 bits")
+        if len(out) < 7:
+            return 0
         ctl = self._ctl
         profile = self.profile
         ctl[LOW] = 0
@@ -179,42 +77,37 @@ class Encoder:
         ctl[COUNT] = count
         self._out = out
         crc = 0
-        if profile and profile.fits(self):
-            if len(out) < 6:
-                return 0
+        if profile:
             out[0] = REF
             out[1] = profile.crc >> 8 & 255
             out[2] = profile.crc & 255
-            ctl[POS] = 3
             crc = profile.crc
-            self._start_ref(profile, seq, count)
+            ctl[POS] = 3
+            self._head_ref(profile, seq, count)
+            self._at = profile.columns
         else:
-            profile = None
-            if len(out) < 4:
-                return 0
             out[0] = SELF
             ctl[POS] = 1
-            self._start_self(seq, count)
-        self._time_column(profile)
-        for c in range(self._width):
-            self._channel(c, profile)
-        return self._finish(crc)
+            self._head_self(seq, count)
+        self._time_column(count)
+        for c in range(self.width):
+            self._channel(c, count)
+        self._out = None
+        return self._finish(out, crc)
 
-    def _finish(self, crc):
+    def _finish(self, out, crc):
         """Settle the fewest bytes that name the interval whatever follows them, then the CRC.
 
-        So no frame is the beginning of another: a truncated one is found for certain.
+        So no frame is the beginning of another: one that was cut is found out for certain.
         """
         ctl = self._ctl
-        unit = 65536
         low = ctl[LOW]
-        point = low + unit - 1 & ~(unit - 1)
+        unit = 65536
+        point = low + unit - 1 & -unit
         if point + unit > low + ctl[RANGE]:
             unit = 256
-            point = low + unit - 1 & ~(unit - 1)
-        narrow(ctl, self._out, point - low, 256 if unit == 65536 else 1)
-        out = self._out
-        self._out = None
+            point = low + unit - 1 & -unit
+        narrow(ctl, out, point - low, unit >> 8)
         end = ctl[POS]
         if end > ctl[END]:
             return 0
@@ -227,7 +120,7 @@ class Encoder:
     # -- numbers that are no residuals --------------------------------------------------
 
     def _bits(self, value, count):
-        """`count` <= 30 bits as they are."""
+        """`count` bits as they are."""
         while count:
             some = min(count, 8)
             count -= some
@@ -252,19 +145,24 @@ class Encoder:
         if length > 1:
             self._bits(value - (1 << length - 1), length - 1)
 
-    def _signed(self, value, usual):
-        """A number of about `usual` bits: the length up or down from there, sign, bits."""
+    def _signed(self, value):
+        self._number(abs(value))
+        if value:
+            self._bits(value < 0, 1)
+
+    def _near(self, value, usual):
+        """A signed number of about `usual` bits: length up or down from there, sign, bits."""
         size = abs(value)
         length = usual
-        if size >> length:
-            self._flag(1, 3)
+        above = size >> length > 0
+        self._flag(above, 3)
+        if above:
             length += 1
             while size >> length:
                 self._bits(1, 1)
                 length += 1
             self._bits(0, 1)
         else:
-            self._flag(0, 3)
             while length and not size >> length - 1:
                 self._bits(0, 1)
                 length -= 1
@@ -275,119 +173,138 @@ class Encoder:
             if length > 1:
                 self._bits(size - (1 << length - 1), length - 1)
 
-    # -- the head ---------------------------------------------------------------------
+    # -- the head -----------------------------------------------------------------------
 
-    def _start_self(self, seq, count):
-        self._bits(self._stream_hi, 15)
-        self._bits(self._stream_lo, 16)
+    def _stream_and_seq(self, seq):
+        self._bits(self.stream_hi, 15)
+        self._bits(self.stream_lo, 16)
         self._number(seq)
-        self._start_time()
+
+    def _start(self):
+        """The first time as it is: seconds in 32 bits, the seldom part above them, and ms."""
+        self._flag(self.hi >> 16 > 0, 6)
+        if self.hi >> 16:
+            self._bits(self.hi >> 16, 8)
+        self._bits(self.hi & 65535, 16)
+        self._bits(self.lo, 16)
+        self._flag(self.ms > 0, 2)
+        if self.ms:
+            self._bits(self.ms, 10)
+
+    def _head_self(self, seq, count):
+        self._stream_and_seq(seq)
+        self._start()
         self._number(count - 1)
         fields = self._fields
         for i in range(0, len(fields), 2):
             self._bits(fields[i + 1], fields[i])
 
-    def _start_time(self):
-        """Seconds as 32 bits, with the seldom part above them, and ms."""
-        self._flag(self._hi >> 16 > 0, 6)
-        if self._hi >> 16:
-            self._bits(self._hi >> 16, 8)
-        self._bits(self._hi & 65535, 16)
-        self._bits(self._lo, 16)
-        self._flag(self._ms[0] > 0, 2)
-        if self._ms[0]:
-            self._bits(self._ms[0], 10)
+    def _head_ref(self, profile, seq, count):
+        self._flag(count != profile.count, 2)
+        if count != profile.count:
+            self._number(count - 1)
+        passed = seq - profile.seq
+        known = passed >= 0 and (self.stream_hi == profile.stream_hi
+                                 and self.stream_lo == profile.stream_lo)
+        self._flag(not known, 4)
+        if known:
+            odd = passed % count
+            self._flag(odd > 0, 2)
+            self._number(passed if odd else passed // count)
+        else:
+            self._stream_and_seq(seq)
+        # How far the clock is from where the sequence number makes one expect it.
+        step = max(self.interval // 1000, 1)
+        hi = self.hi - profile.hi
+        near = (known and self.ms == profile.ms and passed <= 0x8000000 // step
+                and -2048 < hi < 2048)
+        self._flag(not near, 4)
+        if near:
+            off = (hi << 16) + self.lo - profile.lo
+            off -= passed * (self.interval // 1000)
+            off -= _thousandths(passed, self.interval % 1000)
+            rest = off % step
+            if rest > step >> 1:
+                rest -= step
+            self._signed((off - rest) // step)
+            self._signed(rest)
+        else:
+            self._start()
 
-    # -- columns ----------------------------------------------------------------------
+    # -- columns ------------------------------------------------------------------------
 
-    def _time_column(self, profile):
-        """What the times deviate from the nominal ones, in seconds if all are whole."""
-        cols = self._cols
-        n = self._ctl[COUNT]
-        step = self._interval
-        whole = self._whole and step % 1000 == 0
+    def _next(self):
+        """The next number (7 bits a byte, low ones first) of the profile."""
+        blob = self.profile.blob
+        at = self._at
+        value = shift = 0
+        while blob[at] > 127:
+            value |= (blob[at] & 127) << shift
+            shift += 7
+            at += 1
+        value |= blob[at] << shift
+        self._at = at + 1
+        return value
+
+    def _time_column(self, n):
+        whole = self.whole and self.interval % 1000 == 0
+        if self.profile:
+            flags = self._next()
+            after = self._next()
+            after += self._at
+            fits = whole == (flags & 1 > 0)
+            if fits:
+                self.load_time(n, whole)
+                fits = self._prior(n)
+            self._flag(not fits, 5)
+            if fits:
+                self._trained(n)
+            self._at = after
+            if fits:
+                return
         self._flag(not whole, 2)
-        base = self._ms[0]
-        unit = 1000 if whole else 1
-        for i in range(n):
-            if whole:
-                d = self._seconds[i] - i * (step // 1000)
-            else:
-                d = self._seconds[i] * 1000 + self._ms[i] - base - i * step
-            cols[i] = (d + VALUE_BIAS) << 1 | 1
+        self.load_time(n, whole)
         self._free_column(n)
 
-    def _channel(self, c, profile):
-        gone = self._missing[c]
-        self._flag(gone > 0, 4)
-        n = self._ctl[COUNT]
+    def _channel(self, c, n):
+        first = 0
+        often = False
+        if self.profile:
+            often = self.profile.blob[self._at] & 2 > 0
+        gone = self.gone(c, n)
+        self._flag(gone != often, 4)
         if gone:
             self._mask_column(c, n)
-            if gone == n:
-                return
-        if self._load(c, n, 0):
-            self._flag(0, 6)
-            self._free_value(n)
+            first = self.first(c, n)
+        if self.profile and self._trained_channel(c, n, gone, first) or first == n:
+            return
+        hi = self.upper(c, first)
+        lo = self.lower(c, first)
+        fits = -2048 < hi < 2048 and self.load(c, n, WHOLE, hi, lo)
+        self._flag(not fits, 6)
+        if fits:
+            self._value_column(c, n, gone, first, (hi << 16) + lo)
         else:
-            self._flag(1, 6)
-            self._load(c, n, 1)
-            self._free_value(n)
-            self._load(c, n, 2)
-            self._free_value(n)
+            self.load(c, n, UPPER, hi, lo)
+            self._value_column(c, n, gone, first, hi)
+            self.load(c, n, LOWER, hi, lo)
+            self._value_column(c, n, gone, first, lo)
 
-    def _load(self, c, n, part):
-        """Fill `cols` with a channel less its first value; part 1 is its upper half, 2 the lower.
-
-        False if it does not fit the coder whole. Sets `_u0`, the first value.
-        """
-        cols = self._cols
-        raw = self._raw
-        bits = c * (self._batch + 7 >> 3)
-        some = self._missing[c] > 0
-        first = 0
-        if some:
-            while self._gone[bits + (first >> 3)] >> (first & 7) & 1:
-                first += 1
-        at = 2 * (c * self._batch + first)
-        sign = 0 if self._unsigned[c] else 32768
-        lo0 = raw[at]
-        hi0 = (raw[at + 1] ^ sign) - sign
-        if part == 1:
-            lo0 = 0
-        elif part == 2:
-            hi0 = 0
-        elif not -2048 < hi0 < 2048:
-            return False
-        at = 2 * c * self._batch
-        for i in range(n):
-            here = 1
-            if some:
-                here = self._gone[bits + (i >> 3)] >> (i & 7) & 1 ^ 1
-            if i >= first:
-                lo = raw[at] - lo0
-                hi = ((raw[at + 1] ^ sign) - sign) - hi0
-                if part == 1:
-                    lo = hi
-                    hi = 0
-                elif part == 2:
-                    hi = 0
-                elif not -2048 < hi < 2048:
-                    return False
-                cols[i] = (hi * 65536 + lo + VALUE_BIAS) << 1 | here
-            else:
-                cols[i] = VALUE_BIAS << 1
-            at += 2
-        self._u0 = hi0 if part == 1 else hi0 * 65536 + lo0
-        return True
-
-    def _free_value(self, n):
-        self._bits_signed(self._u0)
+    def _value_column(self, c, n, gone, first, start):
+        self._signed(start)
+        if gone:
+            self.strike(c, n, first)
         self._free_column(n)
 
-    def _bits_signed(self, value):
-        self._number(abs(value))
-        if value:
-            self._bits(value < 0, 1)
+    def _mask_column(self, c, n):
+        """Which values of a channel are missing."""
+        some = self.load_mask(c, n)
+        self._bits(self.cols[0] >> 1 & 1, 1)
+        self._bits(some < n, 1)
+        if some < n:
+            scale = scale_of((some << 4) // n)
+            self._bits(scale, 5)
+            self._scaled(ABSOLUTE, scale)
 
     def _free_column(self, n):
         """Code `cols` with the best preset and the scale that fits, and say which."""
@@ -395,11 +312,8 @@ class Encoder:
         if not step:
             self._bits(CONSTANT, 3)
             return
-        cols = self._cols
         if step > 1:
-            for i in range(n):
-                v = cols[i]
-                cols[i] = (((v >> 1) - VALUE_BIAS) // step + VALUE_BIAS) << 1 | v & 1
+            self._divide(n, step)
         best = PLAIN
         least = self._measure(PLAIN)
         for preset in range(2, 7):
@@ -410,29 +324,13 @@ class Encoder:
         self._bits(best, 3)
         there = 0
         for i in range(1, n):
-            there += cols[i] & 1
+            there += self.cols[i] & 1
         scale = scale_of((least << 4) // there)
         self._bits(scale, 5)
         self._flag(step > 1, 3)
         if step > 1:
             self._number(step - 2)
         self._scaled(best, scale)
-
-    def _mask_column(self, c, n):
-        """Code which values of a channel are missing."""
-        cols = self._cols
-        at = c * (self._batch + 7 >> 3)
-        some = 0
-        for i in range(n):
-            v = self._gone[at + (i >> 3)] >> (i & 7) & 1
-            some += v
-            cols[i] = (v + VALUE_BIAS) << 1 | 1
-        self._bits(self._gone[at] & 1, 1)
-        self._bits(some < n, 1)
-        if some < n:
-            scale = scale_of((some << 4) // n)
-            self._bits(scale, 5)
-            self._scaled(ABSOLUTE, scale)
 
     def _scaled(self, preset, scale):
         ctl = self._ctl
@@ -441,7 +339,7 @@ class Encoder:
         ctl[MEDIAN] = median_of(scale)
         ctl[LIMIT] = SEEN_FRESH
         seed(self._nodes, scale, ctl[MEDIAN])
-        column(ctl, self._nodes, self._cols, self._out)
+        column(ctl, self._nodes, self.cols, self._out)
 
     def _preset(self, preset):
         ctl = self._ctl
@@ -456,13 +354,29 @@ class Encoder:
     def _measure(self, preset):
         """The sum of the bit lengths of the residuals that a preset leaves."""
         self._preset(preset)
+        return self._dry()
+
+    def _dry(self):
         self._ctl[DRY] = 1
-        column(self._ctl, self._nodes, self._cols, self._out)
-        return self._ctl[DRY]
+        column(self._ctl, self._nodes, self.cols, self._out)
+        size = self._ctl[DRY]
+        self._ctl[DRY] = 0
+        return size
+
+    def _divide(self, n, step):
+        """Divide the column by `step`; False if that leaves a rest."""
+        cols = self.cols
+        for i in range(n):
+            v = cols[i]
+            x = (v >> 1) - VALUE_BIAS
+            if x % step:
+                return False
+            cols[i] = (x // step + VALUE_BIAS) << 1 | v & 1
+        return True
 
     def _common_step(self, n):
         """The greatest common divisor of the column's changes, 0 if there are none."""
-        cols = self._cols
+        cols = self.cols
         step = 0
         last = cols[0] >> 1
         for i in range(1, n):
@@ -477,3 +391,76 @@ class Encoder:
                 if step == 1:
                     return 1
         return step
+
+    # -- columns that a profile describes -----------------------------------------------
+
+    def _trained_channel(self, c, n, gone, first):
+        """Code a channel as the profile describes it; False if it is unlike it."""
+        flags = self._next()
+        after = self._next()
+        after += self._at
+        fits = flags & 4 == 0 and first < n
+        if fits:
+            ref = self._next()
+            ref = ref >> 1 ^ -(ref & 1)
+            step = self._next()
+            fits = self.load(c, n, WHOLE, ref >> 16, ref & 65535)
+            if fits and step > 1:
+                fits = self._divide(n, step)
+            if fits:
+                if gone:
+                    self.strike(c, n, first)
+                usual = self._next()
+                fits = self._prior(n)
+        if first < n:
+            self._flag(not fits, 5)
+        if fits:
+            self._near((self.cols[0] >> 1) - VALUE_BIAS, usual)
+            self._trained(n)
+        self._at = after
+        return fits
+
+    def _prior(self, n):
+        """Read how a column is predicted; False if that does not suit the column at all."""
+        ctl = self._ctl
+        ctl[MEDIAN] = self._next()
+        ctl[MEAN] = self._next()
+        ctl[LEVEL] = VALUE_BIAS
+        ctl[SHIFT] = self._next()
+        which = self._next()
+        for i in range(6):
+            if which >> i & 1:
+                ctl[WEIGHTS + i] = self._next()
+                if i > 3:
+                    self.load_deltas(self._next(), n, i - 3)
+            else:
+                ctl[WEIGHTS + i] = WEIGHT_BIAS
+        there = 0
+        for i in range(1, n):
+            there += self.cols[i] & 1
+        off = (self._dry() << 4) - there * ctl[MEAN]
+        return -48 * there <= off <= 40 * there
+
+    def _trained(self, n):
+        ctl = self._ctl
+        nodes = self._nodes
+        blob = self.profile.blob
+        seed(nodes, scale_of(ctl[MEAN]), ctl[MEDIAN])
+        longest = self._next()
+        at = self._at
+        for base in range(0, 48, 16):
+            for j in range(base, base + longest + 1):
+                nodes[j] = blob[at] << 7 | 64
+                nodes[j + NODES] = SEEN_TRAINED
+                at += 1
+        for j in range(48, mantissa_at(longest + 1)):
+            nodes[j] = blob[at] << 7 | 64
+            nodes[j + NODES] = SEEN_TRAINED
+            at += 1
+        ctl[LIMIT] = SEEN_FRESH
+        column(ctl, nodes, self.cols, self._out)
+
+
+def _thousandths(times, part):
+    """times * part // 1000 without leaving 31 bits (times < 2**27, part < 1000)."""
+    return times // 1000 * part + times % 1000 * part // 1000

@@ -121,3 +121,10 @@ def rates(nodes):
     """Fill the table of learning rates: 1 / (seen + 1.5)."""
     for seen in range(64):
         nodes[RATES + seen] = 32768 // (2 * seen + 3)
+
+
+def mantissa_at(length):
+    """The first node of the upper mantissa bits of residuals of this bit length (to 16)."""
+    if length < 4:
+        return (51, 51, 51, 52)[length]
+    return 55 + 7 * (length - 4)

@@ -79,7 +79,7 @@ class RangeDecoder:
         except UnicodeError:
             raise ProtocolError("a name is no UTF-8") from None
 
-    def signed(self, usual):
+    def near(self, usual):
         """A number of about `usual` bits."""
         length = usual
         if self.flag(3):

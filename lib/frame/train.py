@@ -1,0 +1,382 @@
+"""Learn a stream's habits from its own frames, on the device.
+
+    trainer = Trainer(encoder)
+    for _ in range(Trainer.PASSES):
+        for each of some frames (about 20 are enough, others in each pass will do):
+            fill the encoder; trainer.feed(seq); encoder.clear()
+        trainer.next_pass()
+    blob = trainer.blob(revision)
+
+The passes: 0 extents, steps and means; 1 sums for the least-squares predictors; 2 how long
+the residuals of each candidate are; 3 the probabilities of each candidate and what it costs,
+by the encoder's own loop. Takes about 4 KB a channel while it lives, and floats: what it finds
+goes into the profile as integers, so that the model itself never sees one.
+"""
+from array import array
+
+from .encoder import column, crc24
+from .model import (
+    COUNT, DELTA_BIAS, DRY, END, LEVEL, LIMIT, LOW, MEAN, MEDIAN, NODES, NODES_LEN, POS, RANGE,
+    SHIFT, VALUE_BIAS, WEIGHT_BIAS, WEIGHTS, mantissa_at, rates, scale_of, seed,
+)
+from .profile import MAGIC
+from .readings import WHOLE
+
+OWN = 4             # features of the column itself: three changes, distance from the level
+OTHERS = 8          # how many earlier channels are tried as features
+STRAY = 1 << 26     # values beyond are left to the frames
+
+
+class Candidate:
+    """A way to predict a column, and what it was found to cost."""
+
+    def __init__(self, shift, weights, others):
+        self.shift = shift
+        self.weights = weights      # six, scaled by 2**shift
+        self.others = others        # channels of the last two weights
+        self.lengths = [0] * 32
+        self.cost = 0
+        self.nodes = None
+        self.sums = None
+        self.frames = 0
+        self.mean = self.median = 0
+
+    def settle(self):
+        """Mean and median bit length from the histogram; get ready to learn."""
+        total = sum(self.lengths) or 1
+        self.mean = min(16 * sum(i * n for i, n in enumerate(self.lengths)) // total, 480)
+        below = 0
+        for i, n in enumerate(self.lengths):
+            below += n
+            if 2 * below >= total:
+                self.median = min(i, 15)
+                break
+        self.nodes = array("H", bytes(2 * NODES_LEN))
+        rates(self.nodes)
+        seed(self.nodes, scale_of(self.mean), self.median)
+        self.sums = [0] * NODES
+
+
+class Habits:
+    """What is known of one column."""
+
+    def __init__(self, index):
+        self.index = index          # -1: time
+        self.first = None
+        self.step = 0
+        self.sum = self.count = self.offs = 0
+        self.stray = False
+        self.gaps = 0
+        self.ref = 0
+        size = OWN + min(max(index, 0), OTHERS)
+        self.others = list(range(index))[-OTHERS:] if index > 0 else []
+        self.squares = [[0.0] * size for _ in range(size)]
+        self.products = [0.0] * size
+        self.energy = 0.0
+        self.candidates = [Candidate(0, [0] * 6, [])]
+
+
+class Trainer:
+    """See the module's docstring."""
+
+    PASSES = 4
+
+    def __init__(self, encoder):
+        self._encoder = encoder
+        self._habits = [Habits(i) for i in range(-1, encoder.width)]
+        self._pass = 0
+        self._frames = 0
+        self._whole = True
+        self._batch = encoder.batch
+        self._base = None
+
+    def feed(self, seq):
+        """Take in the readings that the encoder holds; `seq` numbers the first."""
+        e = self._encoder
+        self._base = (seq + e.count, e.last_time() + e.interval)
+        self._frames += 1
+        if self._pass == 0:
+            self._whole = self._whole and e.whole and e.interval % 1000 == 0
+            self._batch = e.count
+        work = (self._extents, self._least_squares, self._residuals, self._learn)[self._pass]
+        for habits in self._habits:
+            if not habits.stray:
+                work(habits, e, e.count)
+
+    def next_pass(self):
+        """End a pass."""
+        for h in self._habits:
+            if self._pass == 0:
+                h.step = h.step or 1
+                if h.index >= 0 and h.count and not h.stray:
+                    h.ref = h.first + h.step * round(h.sum / h.count / h.step)
+                h.stray = h.stray or h.index >= 0 and not h.count
+            elif self._pass == 1 and not h.stray:
+                _propose(h)
+            elif self._pass == 2:
+                for candidate in h.candidates:
+                    candidate.settle()
+        self._pass += 1
+        self._frames = 0
+
+    # -- the passes ---------------------------------------------------------------------
+
+    def _extents(self, h, e, n):
+        if h.index < 0:
+            return
+        h.gaps += 1 if e.gone(h.index, n) else -1
+        start = e.first(h.index, n)
+        if start == n:
+            return
+        if not e.load(h.index, n, WHOLE, 0, 0):
+            h.stray = True
+            return
+        e.strike(h.index, n, start)
+        for i in range(start, n):
+            v = (e.cols[i] >> 1) - VALUE_BIAS
+            if not -STRAY < v < STRAY:
+                h.stray = True
+                return
+            if h.first is None:
+                h.first = v
+            if e.cols[i] & 1:
+                v -= h.first
+                h.sum += v
+                h.count += 1
+                a, b = h.step, abs(v)
+                while b:
+                    a, b = b, a % b
+                h.step = a
+
+    def _load(self, h, e, n):
+        """Load a column as a REF frame would; False if it has no value here or does not fit."""
+        if h.index < 0:
+            if self._whole and not e.whole:
+                return False
+            e.load_time(n, self._whole)
+            return True
+        start = e.first(h.index, n)
+        if start == n or not e.load(h.index, n, WHOLE, h.ref >> 16, h.ref & 65535):
+            return False
+        if h.step > 1 and not e._divide(n, h.step):
+            return False
+        if e.gone(h.index, n):
+            e.strike(h.index, n, start)
+        return True
+
+    def _rows(self, h, e, n, others):
+        """Yield (change, features) of each value that is there."""
+        if not self._load(h, e, n):
+            return
+        deltas = []
+        for other in others:
+            e.load_deltas(other, n, 1)
+            deltas.append([e.cols[e.batch + i] - DELTA_BIAS for i in range(n)])
+        d = [0, 0, 0]
+        last = (e.cols[0] >> 1) - VALUE_BIAS
+        for i in range(1, n):
+            v = (e.cols[i] >> 1) - VALUE_BIAS
+            if e.cols[i] & 1:
+                yield v - last, d + [_clip(-last)] + [x[i] for x in deltas]
+            d = [_clip(v - last)] + d[:2]
+            last = v
+
+    def _least_squares(self, h, e, n):
+        for change, features in self._rows(h, e, n, h.others):
+            usual = h.offs // (h.count + 1) + 1
+            h.offs += min(abs(change), 16 * usual)
+            h.count += 1
+            if abs(change) > 32 * usual:
+                continue        # a glitch must not shape the predictor
+            h.energy += change * change
+            for i, x in enumerate(features):
+                if x:
+                    h.products[i] += x * change
+                    row = h.squares[i]
+                    for j, y in enumerate(features):
+                        row[j] += x * y
+
+    def _residuals(self, h, e, n):
+        for candidate in h.candidates:
+            half = 1 << candidate.shift >> 1
+            for change, features in self._rows(h, e, n, candidate.others):
+                guess = half
+                for w, x in zip(candidate.weights, features):
+                    guess += w * x
+                size = abs(change - (guess >> candidate.shift))
+                length = 0
+                while size >> length:
+                    length += 1
+                candidate.lengths[length] += 1
+
+    def _learn(self, h, e, n):
+        ctl = e._ctl
+        for candidate in h.candidates:
+            if not self._load(h, e, n):
+                return
+            if candidate is h.candidates[0] and h.index >= 0:
+                h.sum = 0 if self._frames == 1 else h.sum
+                h.count = 0 if self._frames == 1 else h.count
+                for i in range(n):
+                    v = abs((e.cols[i] >> 1) - VALUE_BIAS)
+                    while v:
+                        h.sum += 1
+                        v >>= 1
+                    h.count += 1
+            for i, other in enumerate(candidate.others):
+                e.load_deltas(other, n, 1 + i)
+            ctl[LOW] = ctl[POS] = ctl[END] = ctl[DRY] = 0
+            ctl[RANGE] = 0xFFFFFF
+            ctl[COUNT] = n
+            ctl[MEDIAN] = candidate.median
+            ctl[MEAN] = candidate.mean
+            ctl[SHIFT] = candidate.shift
+            ctl[LEVEL] = VALUE_BIAS
+            ctl[LIMIT] = 63
+            for i in range(6):
+                ctl[WEIGHTS + i] = WEIGHT_BIAS + candidate.weights[i]
+            column(ctl, candidate.nodes, e.cols, e._eight)
+            bits = 24
+            while ctl[RANGE] >> bits == 0:
+                bits -= 1
+            candidate.cost += 8 * ctl[POS] + 23 - bits
+            for j in range(NODES):
+                candidate.sums[j] += candidate.nodes[j]
+            candidate.frames += 1
+
+    # -- the result ---------------------------------------------------------------------
+
+    def blob(self, revision, stream=None):
+        """Return the profile."""
+        e = self._encoder
+        seq, time_ms = self._base
+        out = bytearray([MAGIC])
+        seconds, ms = divmod(time_ms, 1000)
+        for value, size in ((revision, 2), (e.stream if stream is None else stream, 4), (seq, 4),
+                            (seconds >> 16, 3), (seconds & 65535, 2), (ms, 2),
+                            (self._batch, 2), (len(e._fields), 2)):
+            for i in range(size - 1, -1, -1):
+                out.append(value >> 8 * i & 255)
+        out += e._fields
+        for h in self._habits:
+            best = min(h.candidates, key=lambda c: c.cost)
+            flags = 2 if h.gaps > 0 else 0
+            if h.index < 0:
+                flags = 1 if self._whole else 0
+            if h.stray or not best.frames:
+                _varint(out, flags | 4)
+                _varint(out, 0)
+                continue
+            record = _record(h, best)
+            _varint(out, flags)
+            _varint(out, len(record))
+            out += record
+        crc = crc24(out, len(out), 0)
+        out += bytes([crc >> 16, crc >> 8 & 255, crc & 255])
+        return bytes(out)
+
+
+def _record(h, best):
+    out = bytearray()
+    if h.index >= 0:
+        _varint(out, h.ref << 1 if h.ref >= 0 else (-h.ref << 1) - 1)
+        _varint(out, h.step)
+        _varint(out, min((16 * h.sum // max(h.count, 1) + 10) >> 4, 28))
+    _varint(out, best.median)
+    _varint(out, best.mean)
+    _varint(out, best.shift)
+    which = 0
+    for i in range(6):
+        if best.weights[i]:
+            which |= 1 << i
+    _varint(out, which)
+    for i in range(6):
+        if best.weights[i]:
+            _varint(out, best.weights[i] + WEIGHT_BIAS)
+            if i > 3:
+                _varint(out, best.others[i - 4])
+    longest = max(i for i, n in enumerate(best.lengths) if n or not i)
+    longest = min(longest, 15)
+    _varint(out, longest)
+    for base in (0, 16, 32):
+        for j in range(longest + 1):
+            out.append(best.sums[base + j] // best.frames >> 7)
+    for j in range(48, mantissa_at(longest + 1)):
+        out.append(best.sums[j] // best.frames >> 7)
+    return out
+
+
+def _varint(out, value):
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+
+
+def _clip(delta):
+    return max(-8191, min(8191, delta))
+
+
+def _propose(h):
+    """Add the least-squares predictors to the candidates."""
+    own = list(range(OWN)) if h.index >= 0 else list(range(OWN))
+    energy, weights = _solve(h, own)
+    if weights:
+        _candidate(h, own, weights)
+    chosen = []
+    for _ in range(2):
+        best = None
+        for i in range(len(h.others)):
+            if OWN + i not in chosen:
+                found = _solve(h, own + chosen + [OWN + i])
+                if found[1] and found[0] < 0.995 * energy and (not best or found[0] < best[0]):
+                    best = (found[0], OWN + i, found[1])
+        if not best:
+            break
+        energy = best[0]
+        chosen.append(best[1])
+        weights = best[2]
+    if chosen:
+        _candidate(h, own + chosen, weights)
+        _, weights = _solve(h, chosen)
+        if weights:
+            _candidate(h, chosen, weights)
+
+
+def _candidate(h, features, weights):
+    six = [0.0] * 6
+    others = []
+    for f, w in zip(features, weights):
+        if f < OWN:
+            six[f] = w
+        else:
+            six[OWN + len(others)] = w
+            others.append(h.others[f - OWN])
+    top = max(abs(w) for w in six)
+    shift = 12
+    while shift and top * (1 << shift) > 16000:
+        shift -= 1
+    if shift:
+        six = [round(w * (1 << shift)) for w in six]
+        if any(six):
+            h.candidates.append(Candidate(shift, six, others))
+
+
+def _solve(h, features):
+    """Least squares over some features: (energy that is left, weights or None)."""
+    n = len(features)
+    m = [[h.squares[i][j] for j in features] + [h.products[i]] for i in features]
+    for i in range(n):
+        m[i][i] = m[i][i] * 1.0001 + 1e-3
+    for i in range(n):
+        p = max(range(i, n), key=lambda r: abs(m[r][i]))
+        if abs(m[p][i]) < 1e-9:
+            return h.energy, None
+        m[i], m[p] = m[p], m[i]
+        for r in range(n):
+            if r != i:
+                f = m[r][i] / m[i][i]
+                for k in range(i, n + 1):
+                    m[r][k] -= f * m[i][k]
+    weights = [m[i][n] / m[i][i] for i in range(n)]
+    return h.energy - sum(w * h.products[f] for w, f in zip(weights, features)), weights
