@@ -32,7 +32,7 @@ def narrow(ctl_, out_, start: int, size: int):
 
 
 def column(ctl_, nodes_, cols_, out_):
-    """Code the residuals of one column; with ctl[15] set only add up their bit lengths."""
+    """Code what the values of cols[1:n] differ from their prediction by."""
     ctl = ctl_
     nodes = nodes_
     cols = cols_
@@ -52,11 +52,9 @@ def column(ctl_, nodes_, cols_, out_):
     w5 = ctl[12] - 16384
     w6 = ctl[13] - 16384
     level = ctl[14]
-    dry = ctl[15]
     lim = ctl[16]
     x1 = ctl[17]
     x2 = x1 + x1
-    total = 0
     half = 0
     if shift:
         half = 1 << (shift - 1)
@@ -99,11 +97,6 @@ def column(ctl_, nodes_, cols_, out_):
         a = v
         if v < 0:
             a = 0 - v
-        if dry:
-            while a:
-                total += 1
-                a >>= 1
-            continue
         # The decisions of one residual are queued first, so that the coder stands here once.
         d = e - mean
         base = 16
@@ -217,13 +210,142 @@ def column(ctl_, nodes_, cols_, out_):
     ctl[0] = low
     ctl[1] = rng
     ctl[2] = pos
+
+
+def seed(nodes_, scale: int, median: int):
+    """Set the nodes of the bit lengths to what they are in a Laplace distribution."""
+    nodes = nodes_
+    j = 0
+    while j < 48:
+        length = j & 15
+        t = nodes[length + 390] - scale - (j >> 4)
+        if length > median:
+            t -= 2
+        if t < 0:
+            t = 0
+        if t > 12:
+            t = 12
+        if length < median:
+            t += 13
+        nodes[j] = nodes[t + 406]
+        j += 1
+
+
+def load(ctl_, raw_, here_, cols_):
+    """Fill cols with a channel's values less a base, or cols[to:] with their changes.
+
+    ctl[8:15] holds: the channel's place in raw, its first value's number, 32768 if it is
+    signed, part (0 whole, 1 upper half, 2 lower half, 3 what is missing), the base's upper
+    half + 65536, its lower half, `to`. Leaves the sum of the changes' sizes in ctl[15], -1 if
+    a value is too far from the base.
+    """
+    ctl = ctl_
+    raw = raw_
+    here = here_
+    cols = cols_
+    n = ctl[4]
+    at = ctl[8]
+    first = ctl[9]
+    sign = ctl[10]
+    part = ctl[11]
+    hi0 = ctl[12] - 65536
+    lo0 = ctl[13]
+    to = ctl[14]
+    total = 0
+    last = 0
+    far = 0
+    i = 0
+    while i < n:
+        j = i
+        if j < first:
+            j = first
+        j = at + j + j + at
+        v = raw[j] - lo0
+        there = here[at + i]
+        if part != 2:
+            hi = ((raw[j + 1] ^ sign) - sign) - hi0
+            if part:
+                v = hi
+            else:
+                if hi > 2047 or hi < -2047:
+                    far = 1
+                    hi = 0
+                v += hi << 16
+        if part > 2:
+            v = 1 - there
+            there = 1
+        d = 0
+        if i:
+            d = v - last
+        last = v
+        if d > 8191:
+            d = 8191
+        if d < -8191:
+            d = -8191
+        if to:
+            cols[to + i] = d + 8192
+        else:
+            cols[i] = ((v + 268435456) << 1) + there
+        if d < 0:
+            d = 0 - d
+        total += d
+        i += 1
+    if far:
+        total = -1
     ctl[15] = total
 
 
-def crc24(data_, count: int, start: int) -> int:
-    """CRC-24 (polynomial 0x864CFB) of the first `count` bytes, going on from `start`."""
+def survey(ctl_, cols_):
+    """Leave in ctl[8:12] the sums of the residuals' sizes that four predictors would leave."""
+    ctl = ctl_
+    cols = cols_
+    n = ctl[4]
+    last = cols[0] >> 1
+    s0 = 0
+    s1 = 0
+    s2 = 0
+    s3 = 0
+    d1 = 0
+    d2 = 0
+    d3 = 0
+    i = 1
+    while i < n:
+        v = cols[i] >> 1
+        d = v - last
+        last = v
+        if d > 8191:
+            d = 8191
+        if d < -8191:
+            d = -8191
+        p = d
+        if p < 0:
+            p = 0 - p
+        s0 += p
+        p = d - d1
+        if p < 0:
+            p = 0 - p
+        s1 += p
+        p = d + ((3 * d1 + d2 + d2 + d3) >> 2)
+        if p < 0:
+            p = 0 - p
+        s2 += p
+        p = d - ((d1 + d1 + d2 + d3) >> 2)
+        if p < 0:
+            p = 0 - p
+        s3 += p
+        d3 = d2
+        d2 = d1
+        d1 = d
+        i += 1
+    ctl[8] = s0
+    ctl[9] = s1
+    ctl[10] = s2
+    ctl[11] = s3
+
+
+def crc24(data_, count: int, c: int) -> int:
+    """CRC-24 (polynomial 0x864CFB) of the first `count` bytes, going on from `c`."""
     data = data_
-    c = start
     i = 0
     while i < count:
         c ^= data[i] << 16

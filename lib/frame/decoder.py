@@ -6,18 +6,18 @@
 Trusts nothing: every count is capped before anything is allocated, a CRC-24 covers all bytes
 (and, in a REF frame, the profile), and a frame is read to exactly its end. Raises ProtocolError.
 """
-from array import array
-
-from ._plain import crc24
+from ._plain import crc24, seed
 from .errors import ProtocolError, UnknownProfile
-from .model import (
-    ABSOLUTE, CONSTANT, MAX_READINGS, NODES, NODES_LEN, PLAIN, PRESETS, REF, SEEN_FRESH,
-    SEEN_TRAINED, SELF, WEIGHT_BIAS, mantissa_at, mean_of, median_of, rates, scale_of, seed,
-)
+from .model import PRESETS, fresh_nodes, mantissa_at, mean_of, median_of
 from .rangecoder import RangeDecoder
 from .schema import INTERVALS_S, KEYS, UNITS, Channel, Schema
 
-REACH = 1 << 28     # no column strays further from its first value
+SELF = 0xE2
+REF = 0xE3
+MAX_READINGS = 1024
+SEEN_LIMIT = 60         # where a node stops counting
+SEEN_TRAINED = 30       # how often a node out of a profile counts as seen
+REACH = 1 << 28         # no column strays further from its base
 
 
 class Frame:
@@ -65,20 +65,23 @@ def read_schema(reader):
         if unit == 15:
             unit += reader.bits(6)
         unit_text = units[unit] if unit < 78 else reader.text()
-        key = KEYS[unit] if reader.bits(1) and unit < 15 else reader.text()
+        key = KEYS[unit] if unit < 15 and reader.bits(1) else None
+        if key is None:
+            if unit > 14 and reader.bits(1):
+                raise ProtocolError("no encoder writes this")
+            key = reader.text()
         decimals = reader.bits(2)
         if decimals == 3:
             decimals += reader.bits(3)
         step = None
-        if reader.bits(1):
+        if reader.flag(3):
             exponent = -reader.bits(4)
             step = (reader.number(), exponent)
-        try:
-            channels.append(Channel(key, unit_text, decimals, step,
-                                    "count" if reader.bits(1) else ""))
-        except ValueError as e:
-            raise ProtocolError("schema: %s" % e) from None
-    return Schema(channels, interval)
+        kind = "count" if reader.flag(3) else ""
+        if decimals > 9 or step and not 0 < step[0] < 1 << 29:
+            raise ProtocolError("no encoder writes this")
+        channels.append(Channel(key, unit_text, decimals, step, kind))
+    return Schema(tuple(channels), interval)
 
 
 class _FieldReader:
@@ -99,6 +102,12 @@ class _FieldReader:
             self._at += 2
         return value
 
+    def flag(self, shift):
+        if self._fields[self._at:self._at + 1] != b"\0":
+            raise ProtocolError("the profile does not hold together")
+        self._at += 2
+        return self._fields[self._at - 1] & 1
+
     number = RangeDecoder.number
     text = RangeDecoder.text
 
@@ -113,23 +122,18 @@ class Prior:
             self.ref = ref >> 1 ^ -(ref & 1)
             self.step = take()
             self.usual = take()
+            take()      # the usual change, by which the encoder sees whether the profile fits
         self.median = take()
         self.mean = take()
         self.shift = take()
         which = take()
-        self.weights = []
-        self.others = []
-        for i in range(6):
-            self.weights.append(take() - WEIGHT_BIAS if which >> i & 1 else 0)
-            if i > 3 and which >> i & 1:
-                self.others.append(take())
-            elif i > 3:
-                self.others.append(None)
+        self.others = [take() if which >> i & 1 else None for i in (4, 5)]
+        self.weights = [take() - 16384 if which >> i & 1 else 0 for i in range(6)]
         self.longest = take()
         if (self.median > 15 or self.mean > 480 or self.shift > 14 or self.longest > 15
                 or not timing and (self.step == 0 or self.usual > 28)
                 or any(x is not None and x >= index for x in self.others)
-                or any(not -WEIGHT_BIAS < w < WEIGHT_BIAS for w in self.weights)):
+                or any(not -16384 < w < 16384 for w in self.weights)):
             raise ProtocolError("the profile does not hold together")
         self.nodes = [take(True) for _ in range(3 * self.longest + mantissa_at(self.longest + 1) - 45)]
 
@@ -159,7 +163,7 @@ def read_priors(profile, width):
         flags = take()
         size = take()
         after = at + size
-        priors.append((flags, None if flags & 4 else Prior(take, flags, index < 0, index)))
+        priors.append((flags, Prior(take, flags, index < 0, index) if size else None))
         if at != after:
             raise ProtocolError("the profile does not hold together")
     return priors
@@ -170,9 +174,8 @@ class _Decoder:
         self._data = data
         self._profile = profile
         self._in = RangeDecoder(data, 3 if profile else 1)
-        self._nodes = array("H", bytes(2 * NODES_LEN))
+        self._nodes, self._fresh = fresh_nodes()
         self._filled = []       # the channels so far, gaps filled, for those predicted from them
-        rates(self._nodes)
 
     def frame(self):
         profile = self._profile
@@ -211,9 +214,9 @@ class _Decoder:
         return seconds * 1000 + ms
 
     def _count(self):
-        count = self._in.number() + 1
-        if count > MAX_READINGS:
-            raise ProtocolError("more than %d readings" % MAX_READINGS)
+        count = self._in.near(6)
+        if not 0 < count <= MAX_READINGS:
+            raise ProtocolError("a frame has 1 to %d readings" % MAX_READINGS)
         return count
 
     def _head_self(self):
@@ -227,40 +230,34 @@ class _Decoder:
         count = self._count() if read.flag(2) else profile.count
         if not 0 < count <= MAX_READINGS:
             raise ProtocolError("the profile does not hold together")
-        passed = None
         if read.flag(4):
             stream, seq = self._stream_and_seq()
-        else:
-            stream = profile.stream_hi << 16 | profile.stream_lo
-            passed = read.number() if read.flag(2) else read.number() * count
-            seq = profile.seq + passed
+            return stream, seq, self._start(), count
+        passed = read.number() if read.flag(2) else read.number() * count
+        stream = profile.stream_hi << 16 | profile.stream_lo
+        seq = profile.seq + passed
         if seq >= 1 << 30:
             raise ProtocolError("the sequence number is out of range")
         if read.flag(4):
             return stream, seq, self._start(), count
-        if passed is None:
-            raise ProtocolError("no encoder writes this")
-        step = max(interval_ms // 1000, 1)
-        off = self._signed() * step
-        off += self._signed()
-        seconds = (profile.hi << 16) + profile.lo + off
-        seconds += passed * (interval_ms // 1000) + passed * (interval_ms % 1000) // 1000
+        step = interval_ms // 1000
+        off = read.near(1) * (step or 1)
+        off += read.near(1)
+        seconds = (profile.hi << 16) + profile.lo + off + passed * step
         return stream, seq, seconds * 1000 + profile.ms, count
-
-    def _signed(self):
-        value = self._in.number()
-        return -value if value and self._in.bits(1) else value
 
     # -- columns ------------------------------------------------------------------------
 
     def _times(self, start, count, interval_ms, prior):
         flags, prior = prior
-        if prior and not self._in.flag(5):
+        if self._profile and not self._in.flag(5):
+            if not prior:
+                raise ProtocolError("the profile does not hold together")
             unit = 1000 if flags & 1 else 1
             column = self._trained(0, count, None, prior)
         else:
             unit = 1 if self._in.flag(2) else 1000
-            column = self._free_column(count, None)
+            column = self._free(count, None)
         if unit == 1000 and interval_ms % 1000:
             raise ProtocolError("whole seconds do not go with this interval")
         times = [start + i * interval_ms + unit * d for i, d in enumerate(column)]
@@ -273,14 +270,13 @@ class _Decoder:
         flags, prior = prior
         here = None
         if self._in.flag(4) != (flags >> 1 & 1):
-            mask = self._mask(count)
-            if any(x not in (0, 1) for x in mask):
-                raise ProtocolError("a value is missing or is not")
-            here = [not x for x in mask]
-        if here and not any(here):
-            self._filled.append([0] * count)
-            return [None] * count
-        if prior and not self._in.flag(5):
+            here = self._mask(count)
+            if not any(here):
+                self._filled.append([0] * count)
+                return [None] * count
+        if self._profile and not self._in.flag(5):
+            if not prior:
+                raise ProtocolError("the profile does not hold together")
             first = self._in.near(prior.usual)
             column = self._trained(first, count, here, prior)
             values = [prior.ref + prior.step * x for x in column]
@@ -301,51 +297,55 @@ class _Decoder:
         return values
 
     def _free_value(self, count, here):
-        first = self._signed()
-        return [first + x for x in self._free_column(count, here)]
+        first = self._in.near(10)
+        return [first + x for x in self._free(count, here)]
 
-    def _free_column(self, count, here):
+    def _free(self, count, here):
         """Read a column that says itself how it is coded; it starts at 0."""
         read = self._in
-        preset = read.bits(3)
-        if preset == CONSTANT:
+        if read.flag(2):
             return [0] * count
-        scale = read.bits(5)
-        step = read.number() + 2 if read.flag(3) else 1
-        return [step * x for x in self._scaled(0, count, here, preset, scale)]
+        step = read.number() if read.flag(3) else 1
+        preset = read.bits(2)
+        return [step * x for x in self._scaled(0, count, here, preset, read.bits(5))]
 
     def _trained(self, first, count, here, prior):
         """Read a column as the profile describes it."""
         nodes = self._nodes
-        seed(nodes, scale_of(prior.mean), prior.median)
+        self._reset()
         stored = prior.longest + 1
         places = [b + j for b in (0, 16, 32) for j in range(stored)]
         places += range(48, mantissa_at(stored))
         for j, p in zip(places, prior.nodes):
             nodes[j] = p << 7 | 64
-            nodes[j + NODES] = SEEN_TRAINED
+            nodes[j + 139] = SEEN_TRAINED
         others = [_deltas(self._filled[x]) if x is not None else [0] * count
                   for x in prior.others]
         return self._column(first, count, here, prior.median, prior.mean, prior.shift,
-                            prior.weights, 0, SEEN_FRESH, others)
+                            prior.weights, others)
 
     def _mask(self, count):
-        """Read which values are missing."""
+        """Read which values are there."""
         first = self._in.bits(1)
-        if not self._in.bits(1):
-            return [first] * count
-        return self._scaled(first, count, None, ABSOLUTE, self._in.bits(5))
+        if not self._in.flag(1):
+            return [not first] * count
+        mask = self._scaled(first, count, None, 4, 2)
+        if any(x not in (0, 1) for x in mask):
+            raise ProtocolError("a value is missing or it is not")
+        return [not x for x in mask]
+
+    def _reset(self):
+        for j in range(len(self._fresh) // 2):
+            self._nodes[j] = self._fresh[2 * j] | self._fresh[2 * j + 1] << 8
 
     def _scaled(self, first, count, here, preset, scale):
         weights = [x - 4 for x in PRESETS[preset]] + [0, 0]
-        shift = 0 if preset == PLAIN else 2
-        median = median_of(scale)
-        seed(self._nodes, scale, median)
-        return self._column(first, count, here, median, mean_of(scale), shift, weights, 0,
-                            SEEN_FRESH)
+        self._reset()
+        seed(self._nodes, scale, median_of(scale))
+        return self._column(first, count, here, median_of(scale), mean_of(scale),
+                            2 if preset else 0, weights)
 
-    def _column(self, first, count, here, median, mean, shift, weights, level, limit,
-                others=()):
+    def _column(self, first, count, here, median, mean, shift, weights, others=()):
         """Undo column() of _fast.py."""
         values = [first]
         deltas = [0, 0, 0]
@@ -355,19 +355,19 @@ class _Decoder:
             last = values[-1]
             guess = last
             if shift:
-                parts = deltas + [_clip(level - last)] + [other[i] for other in others]
+                parts = deltas + [_clip(-last)] + [other[i] for other in others]
                 total = sum(w * x for w, x in zip(weights, parts))
                 guess += total + (1 << shift - 1) >> shift
             value = last
             if not here or here[i]:
                 off = lively - mean
                 base = 0 if off < -10 else 32 if off > 9 else 16
-                length = self._length(base, median, limit)
+                length = self._length(base, median)
                 lively += (16 * length - lively) >> 2
                 residual = 0
                 if length:
-                    negative = self._in.decide(self._nodes, way, limit)
-                    residual = self._mantissa(length, limit)
+                    negative = self._in.decide(self._nodes, way)
+                    residual = self._mantissa(length)
                     residual = -residual if negative else residual
                 way = 48 if not length else 50 if negative else 49
                 value = guess + residual
@@ -377,28 +377,28 @@ class _Decoder:
             values.append(value)
         return values
 
-    def _length(self, base, length, limit):
+    def _length(self, base, length):
         """The bit length of a residual, sought from the median."""
         decide, nodes = self._in.decide, self._nodes
-        if decide(nodes, base + length, limit):
+        if decide(nodes, base + length):
             length += 1
-            while decide(nodes, base + min(length, 15), limit):
+            while decide(nodes, base + min(length, 15)):
                 length += 1
                 if length > 30:
                     raise ProtocolError("a residual is too large")
             return length
-        while length and not decide(nodes, base + length - 1, limit):
+        while length and not decide(nodes, base + length - 1):
             length -= 1
         return length
 
-    def _mantissa(self, length, limit):
+    def _mantissa(self, length):
         """The size of a residual of this bit length."""
         size = 1
         rest = length - 1
         first = 51 if length == 2 else 52 if length == 3 else 55 + 7 * (min(length, 15) - 4)
         while rest and rest > length - 4:
             rest -= 1
-            size = 2 * size + self._in.decide(self._nodes, first + size - 1, limit)
+            size = 2 * size + self._in.decide(self._nodes, first + size - 1)
         while rest:
             some = min(rest, 8)
             rest -= some

@@ -4,7 +4,8 @@ docs/WIRE.md, "The coder". The decoder never looks further than it must: a valid
 beginning of another, so that `end` knows from the decoded numbers alone where it must stop.
 """
 from .errors import ProtocolError
-from .model import NODES, RATES
+
+SEEN_LIMIT = 60         # where a node stops counting
 
 
 class RangeDecoder:
@@ -62,34 +63,30 @@ class RangeDecoder:
         return 1 << length - 1 | self.bits(length - 1) if length else 0
 
     def text(self):
-        """Bytes as Fields.text() of schema.py writes them."""
+        """A key or unit, as text() of schema.py writes it."""
+        short = self.bits(1)
         data = bytearray()
-        for _ in range(self.bits(6)):
+        for _ in range(1 if short else self.bits(6)):
             x = self.bits(5)
-            if x < 26:
-                data.append(97 + x)
-            elif x == 26:
-                data.append(48 + self.bits(4))
-            elif x < 31:
-                data.append(b"_/%-"[x - 27])
-            else:
-                data.append(self.bits(8))
+            if 25 < x < 31 or short and x > 25:
+                raise ProtocolError("no encoder writes this")
+            data.append(97 + x if x < 26 else self.bits(8))
         try:
             return bytes(data).decode()
         except UnicodeError:
             raise ProtocolError("a name is no UTF-8") from None
 
     def near(self, usual):
-        """A number of about `usual` bits."""
+        """A signed number of about `usual` bits."""
         length = usual
         if self.flag(3):
             length += 1
-            while self.bits(1):
+            while self.flag(1):
                 length += 1
                 if length > 30:
                     raise ProtocolError("a number is too large")
         else:
-            while length and not self.bits(1):
+            while length and not self.flag(1):
                 length -= 1
         if not length:
             return 0
@@ -97,18 +94,18 @@ class RangeDecoder:
         size = 1 << length - 1 | self.bits(length - 1)
         return -size if sign else size
 
-    def decide(self, nodes, j, limit):
+    def decide(self, nodes, j):
         """One adaptive decision."""
         p = nodes[j]
-        seen = nodes[NODES + j]
+        seen = nodes[139 + j]
         part = (self._range >> 9) * p >> 6
-        if seen < limit:
-            nodes[NODES + j] = seen + 1
+        if seen < SEEN_LIMIT:
+            nodes[139 + j] = seen + 1
         if self._code < part:
-            nodes[j] = p + ((32768 - p) * nodes[RATES + seen] >> 14)
+            nodes[j] = p + ((32768 - p) * nodes[278 + seen] >> 14)
             self._narrow(0, part)
             return 1
-        nodes[j] = p - (p * nodes[RATES + seen] >> 14)
+        nodes[j] = p - (p * nodes[278 + seen] >> 14)
         self._narrow(part, self._range - part)
         return 0
 

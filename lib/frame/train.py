@@ -12,16 +12,13 @@ the residuals of each candidate are; 3 the probabilities of each candidate and w
 by the encoder's own loop. Takes about 4 KB a channel while it lives, and floats: what it finds
 goes into the profile as integers, so that the model itself never sees one.
 """
-from array import array
+from .encoder import column, crc24, seed
+from .model import fresh_nodes, mantissa_at, mean_of
 
-from .encoder import column, crc24
-from .model import (
-    COUNT, DELTA_BIAS, DRY, END, LEVEL, LIMIT, LOW, MEAN, MEDIAN, NODES, NODES_LEN, POS, RANGE,
-    SHIFT, VALUE_BIAS, WEIGHT_BIAS, WEIGHTS, mantissa_at, rates, scale_of, seed,
-)
-from .profile import MAGIC
-from .readings import WHOLE
-
+ZERO = 0x10000000   # the biases of numbers in `cols` and of weights, see model.py
+CHANGE_BIAS = 8192
+WEIGHT_BIAS = 16384
+NODES = 139
 OWN = 4             # features of the column itself: three changes, distance from the level
 OTHERS = 8          # how many earlier channels are tried as features
 STRAY = 1 << 26     # values beyond are left to the frames
@@ -51,9 +48,11 @@ class Candidate:
             if 2 * below >= total:
                 self.median = min(i, 15)
                 break
-        self.nodes = array("H", bytes(2 * NODES_LEN))
-        rates(self.nodes)
-        seed(self.nodes, scale_of(self.mean), self.median)
+        self.nodes = fresh_nodes()[0]
+        scale = 31
+        while scale and mean_of(scale) > self.mean:
+            scale -= 1
+        seed(self.nodes, scale, self.median)
         self.sums = [0] * NODES
 
 
@@ -68,6 +67,8 @@ class Habits:
         self.stray = False
         self.gaps = 0
         self.ref = 0
+        self.change = self.changes = 0
+        self.noted = False
         size = OWN + min(max(index, 0), OTHERS)
         self.others = list(range(index))[-OTHERS:] if index > 0 else []
         self.squares = [[0.0] * size for _ in range(size)]
@@ -93,8 +94,11 @@ class Trainer:
     def feed(self, seq):
         """Take in the readings that the encoder holds; `seq` numbers the first."""
         e = self._encoder
-        self._base = (seq + e.count, e.last_time() + e.interval)
+        last = e.count - 1
+        seconds = (e.hi << 16) + e.lo + e._seconds[last]
+        self._base = (seq + e.count, seconds * 1000 + e._ms[last] + e.interval)
         self._frames += 1
+        e.ctl[4] = e.count
         if self._pass == 0:
             self._whole = self._whole and e.whole and e.interval % 1000 == 0
             self._batch = e.count
@@ -124,16 +128,16 @@ class Trainer:
     def _extents(self, h, e, n):
         if h.index < 0:
             return
-        h.gaps += 1 if e.gone(h.index, n) else -1
+        h.gaps += 1 if e.gaps[h.index] else -1
         start = e.first(h.index, n)
         if start == n:
             return
-        if not e.load(h.index, n, WHOLE, 0, 0):
+        e._first = start
+        if e._load(h.index, n, 0) < 0:
             h.stray = True
             return
-        e.strike(h.index, n, start)
         for i in range(start, n):
-            v = (e.cols[i] >> 1) - VALUE_BIAS
+            v = (e.cols[i] >> 1) - ZERO
             if not -STRAY < v < STRAY:
                 h.stray = True
                 return
@@ -156,13 +160,18 @@ class Trainer:
             e.load_time(n, self._whole)
             return True
         start = e.first(h.index, n)
-        if start == n or not e.load(h.index, n, WHOLE, h.ref >> 16, h.ref & 65535):
+        if start == n:
             return False
-        if h.step > 1 and not e._divide(n, h.step):
+        e._first = start
+        change = e._load(h.index, n, 0, h.ref >> 16, h.ref & 65535)
+        if change < 0 or h.step > 1 and not e.divide(n, h.step):
             return False
-        if e.gone(h.index, n):
-            e.strike(h.index, n, start)
+        h.change = change
         return True
+
+    def _load_changes(self, e, n, other, region):
+        e._first = first = min(e.first(other, n), n - 1)
+        e._load(other, n, 0, e.upper(other, first), e.lower(other, first), region * e.batch)
 
     def _rows(self, h, e, n, others):
         """Yield (change, features) of each value that is there."""
@@ -170,12 +179,12 @@ class Trainer:
             return
         deltas = []
         for other in others:
-            e.load_deltas(other, n, 1)
-            deltas.append([e.cols[e.batch + i] - DELTA_BIAS for i in range(n)])
+            self._load_changes(e, n, other, 1)
+            deltas.append([e.cols[e.batch + i] - CHANGE_BIAS for i in range(n)])
         d = [0, 0, 0]
-        last = (e.cols[0] >> 1) - VALUE_BIAS
+        last = (e.cols[0] >> 1) - ZERO
         for i in range(1, n):
-            v = (e.cols[i] >> 1) - VALUE_BIAS
+            v = (e.cols[i] >> 1) - ZERO
             if e.cols[i] & 1:
                 yield v - last, d + [_clip(-last)] + [x[i] for x in deltas]
             d = [_clip(v - last)] + d[:2]
@@ -210,39 +219,43 @@ class Trainer:
                 candidate.lengths[length] += 1
 
     def _learn(self, h, e, n):
-        ctl = e._ctl
+        ctl = e.ctl
         for candidate in h.candidates:
             if not self._load(h, e, n):
                 return
             if candidate is h.candidates[0] and h.index >= 0:
-                h.sum = 0 if self._frames == 1 else h.sum
-                h.count = 0 if self._frames == 1 else h.count
-                for i in range(n):
-                    v = abs((e.cols[i] >> 1) - VALUE_BIAS)
-                    while v:
-                        h.sum += 1
-                        v >>= 1
-                    h.count += 1
+                self._note_values(h, e, n)
             for i, other in enumerate(candidate.others):
-                e.load_deltas(other, n, 1 + i)
-            ctl[LOW] = ctl[POS] = ctl[END] = ctl[DRY] = 0
-            ctl[RANGE] = 0xFFFFFF
-            ctl[COUNT] = n
-            ctl[MEDIAN] = candidate.median
-            ctl[MEAN] = candidate.mean
-            ctl[SHIFT] = candidate.shift
-            ctl[LEVEL] = VALUE_BIAS
-            ctl[LIMIT] = 63
+                self._load_changes(e, n, other, 1 + i)
+            ctl[0] = ctl[2] = ctl[3] = 0
+            ctl[1] = 0xFFFFFF
+            ctl[5] = candidate.median
+            ctl[6] = candidate.mean
+            ctl[7] = candidate.shift
             for i in range(6):
-                ctl[WEIGHTS + i] = WEIGHT_BIAS + candidate.weights[i]
+                ctl[8 + i] = WEIGHT_BIAS + candidate.weights[i]
+            ctl[14] = ZERO
             column(ctl, candidate.nodes, e.cols, e._eight)
             bits = 24
-            while ctl[RANGE] >> bits == 0:
+            while ctl[1] >> bits == 0:
                 bits -= 1
-            candidate.cost += 8 * ctl[POS] + 23 - bits
+            candidate.cost += 8 * ctl[2] + 23 - bits
             for j in range(NODES):
                 candidate.sums[j] += candidate.nodes[j]
             candidate.frames += 1
+
+    def _note_values(self, h, e, n):
+        """Add up the bit lengths of the values and the sizes of the changes."""
+        if not h.noted:
+            h.sum = h.count = 0
+            h.noted = True
+        h.changes += h.change
+        for i in range(n):
+            v = abs((e.cols[i] >> 1) - ZERO)
+            while v:
+                h.sum += 1
+                v >>= 1
+            h.count += 1
 
     # -- the result ---------------------------------------------------------------------
 
@@ -250,7 +263,7 @@ class Trainer:
         """Return the profile."""
         e = self._encoder
         seq, time_ms = self._base
-        out = bytearray([MAGIC])
+        out = bytearray([0xE1])
         seconds, ms = divmod(time_ms, 1000)
         for value, size in ((revision, 2), (e.stream if stream is None else stream, 4), (seq, 4),
                             (seconds >> 16, 3), (seconds & 65535, 2), (ms, 2),
@@ -264,7 +277,7 @@ class Trainer:
             if h.index < 0:
                 flags = 1 if self._whole else 0
             if h.stray or not best.frames:
-                _varint(out, flags | 4)
+                _varint(out, flags)
                 _varint(out, 0)
                 continue
             record = _record(h, best)
@@ -282,19 +295,17 @@ def _record(h, best):
         _varint(out, h.ref << 1 if h.ref >= 0 else (-h.ref << 1) - 1)
         _varint(out, h.step)
         _varint(out, min((16 * h.sum // max(h.count, 1) + 10) >> 4, 28))
+        _varint(out, 16 * h.changes // max(h.count, 1))
     _varint(out, best.median)
     _varint(out, best.mean)
     _varint(out, best.shift)
-    which = 0
-    for i in range(6):
+    _varint(out, sum(1 << i for i in range(6) if best.weights[i]))
+    for i in (4, 5):
         if best.weights[i]:
-            which |= 1 << i
-    _varint(out, which)
-    for i in range(6):
-        if best.weights[i]:
-            _varint(out, best.weights[i] + WEIGHT_BIAS)
-            if i > 3:
-                _varint(out, best.others[i - 4])
+            _varint(out, best.others[i - 4])
+    for weight in best.weights:
+        if weight:
+            _varint(out, weight + WEIGHT_BIAS)
     longest = max(i for i, n in enumerate(best.lengths) if n or not i)
     longest = min(longest, 15)
     _varint(out, longest)
@@ -319,7 +330,7 @@ def _clip(delta):
 
 def _propose(h):
     """Add the least-squares predictors to the candidates."""
-    own = list(range(OWN)) if h.index >= 0 else list(range(OWN))
+    own = list(range(OWN))
     energy, weights = _solve(h, own)
     if weights:
         _candidate(h, own, weights)

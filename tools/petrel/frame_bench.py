@@ -53,7 +53,7 @@ def load(spec, folder):
                                 "count" if ch.get("kind") == "count" else ""))
     gaps = sorted(b - a for a, b in zip(times, times[1:]))
     interval = round(gaps[len(gaps) // 2], -3) or gaps[len(gaps) // 2]
-    return Schema(channels, interval), times, list(zip(*columns))
+    return Schema(tuple(channels), interval), times, list(zip(*columns))
 
 
 def starts(total, size):
@@ -121,7 +121,7 @@ def bench(spec, folder, sizes=SIZES):
         encoder.stream = STREAM
         result[size] = {"self": measure(encoder, times, rows, size, {})}
         if profile:
-            encoder.use(profile)
+            encoder.use(profile.blob)
             result[size]["ref"] = measure(encoder, times, rows, size, {profile.mark: profile})
     return result
 
