@@ -32,7 +32,7 @@ def narrow(ctl_, out_, start: int, size: int):
 
 
 def column(ctl_, nodes_, cols_, out_):
-    """Code what the values of cols[1:n] differ from their prediction by."""
+    """Code what the values of a column, but for the first, differ from their prediction by."""
     ctl = ctl_
     nodes = nodes_
     cols = cols_
@@ -52,9 +52,9 @@ def column(ctl_, nodes_, cols_, out_):
     w5 = ctl[12] - 16384
     w6 = ctl[13] - 16384
     level = ctl[14]
-    lim = ctl[16]
-    x1 = ctl[17]
-    x2 = x1 + x1
+    i = ctl[15]
+    x1 = ctl[16] - i
+    x2 = ctl[17] - i
     half = 0
     if shift:
         half = 1 << (shift - 1)
@@ -63,8 +63,9 @@ def column(ctl_, nodes_, cols_, out_):
     d3 = 0
     e = mean
     way = 48
-    last = cols[0] >> 1
-    i = 1
+    last = cols[i] >> 1
+    n += i
+    i += 1
     while i < n:
         v = cols[i]
         here = v & 1
@@ -78,9 +79,19 @@ def column(ctl_, nodes_, cols_, out_):
                 d = -8191
             d = w1 * d1 + w2 * d2 + w3 * d3 + w4 * d + half
             if w5:
-                d += w5 * (cols[x1 + i] - 8192)
+                t = (cols[x1 + i] >> 1) - (cols[x1 + i - 1] >> 1)
+                if t > 8191:
+                    t = 8191
+                if t < -8191:
+                    t = -8191
+                d += w5 * t
             if w6:
-                d += w6 * (cols[x2 + i] - 8192)
+                t = (cols[x2 + i] >> 1) - (cols[x2 + i - 1] >> 1)
+                if t > 8191:
+                    t = 8191
+                if t < -8191:
+                    t = -8191
+                d += w6 * t
             p += d >> shift
         d3 = d2
         d2 = d1
@@ -97,102 +108,35 @@ def column(ctl_, nodes_, cols_, out_):
         a = v
         if v < 0:
             a = 0 - v
-        # The decisions of one residual are queued first, so that the coder stands here once.
-        d = e - mean
         base = 16
+        d = e - mean
         if d < -10:
             base = 0
         if d > 9:
             base = 32
-        q = 342
+        # The decisions of a residual, one a turn, so that the coder stands here but once.
+        # todo: 0 is it longer than the median, 1 is it longer still, 2 is it not shorter still,
+        # 3 the sign, 4 upper mantissa bits, 5 raw bits.
+        todo = 0
         b = k
+        j = base + b
+        bit = 0
         if a >> b:
-            j = 1
-            while j:
-                j = base + b
-                if b > 15:
-                    j = base + 15
-                b += 1
-                nodes[q] = j + j + 1
-                q += 1
-                j = a >> b
-            j = base + b
-            if b > 15:
-                j = base + 15
-            nodes[q] = j + j
-            q += 1
-        else:
-            nodes[q] = (base + b) << 1
-            q += 1
-            while b:
-                b -= 1
-                j = 0
-                if a >> b:
-                    j = 1
-                nodes[q] = ((base + b) << 1) + j
-                q += 1
-                if j:
-                    b += 1
-                    break
-        e += ((b << 4) - e) >> 2
-        if b:
-            if v < 0:
-                nodes[q] = way + way + 1
-                way = 50
-            else:
-                nodes[q] = way + way
-                way = 49
-            q += 1
-            m = b - 1
-            if m:
-                j = 51
-                if b > 2:
-                    j = 52
-                if b > 3:
-                    j = 55 + (b - 4) * 7
-                    if b > 15:
-                        j = 132
-                t = 1
-                stop = m - 3
-                if stop < 0:
-                    stop = 0
-                while m > stop:
-                    m -= 1
-                    d = (a >> m) & 1
-                    nodes[q] = ((j + t - 1) << 1) + d
-                    q += 1
-                    t = t + t + d
-                while m:
-                    t = m
-                    if t > 8:
-                        t = 8
-                    m -= t
-                    nodes[q] = 32768 + (t << 8) + ((a >> m) & ((1 << t) - 1))
-                    q += 1
-        else:
-            way = 48
-        t = 342
-        while t < q:
-            j = nodes[t]
-            t += 1
-            if j < 32768:
-                b = j & 1
-                j >>= 1
+            bit = 1
+        while True:
+            if todo < 5:
                 p = nodes[j]
                 m = nodes[j + 139]
                 d = ((rng >> 9) * p) >> 6
-                if b:
+                if bit:
                     rng = d
                     nodes[j] = p + (((32768 - p) * nodes[m + 278]) >> 14)
                 else:
                     low += d
                     rng -= d
                     nodes[j] = p - ((p * nodes[m + 278]) >> 14)
-                if m < lim:
+                if m < 60:
                     nodes[j + 139] = m + 1
-            else:
-                rng >>= (j >> 8) & 15
-                low += (j & 255) * rng
             while rng < 65536:
                 if low > 16777215:
                     low -= 16777216
@@ -207,6 +151,70 @@ def column(ctl_, nodes_, cols_, out_):
                 pos += 1
                 low = (low & 65535) << 8
                 rng <<= 8
+            if todo < 3:
+                if bit:
+                    b += 1
+                    if todo < 2:
+                        todo = 1
+                        j = base + b
+                        if b > 15:
+                            j = base + 15
+                        if a >> b == 0:
+                            bit = 0
+                        continue
+                elif todo != 1:
+                    if b:
+                        todo = 2
+                        b -= 1
+                        j = base + b
+                        if a >> b:
+                            bit = 1
+                        continue
+                # The bit length is b.
+                e += ((b << 4) - e) >> 2
+                if b == 0:
+                    way = 48
+                    break
+                todo = 3
+                j = way
+                way = 49
+                bit = 0
+                if v < 0:
+                    way = 50
+                    bit = 1
+                continue
+            if todo == 3:
+                todo = 4
+                rest = b - 1
+                stop = b - 4
+                if stop < 0:
+                    stop = 0
+                t = 51
+                if b > 2:
+                    t = 52
+                if b > 3:
+                    t = 27 + 7 * b
+                    if b > 15:
+                        t = 132
+                tree = 0
+            else:
+                tree = tree + tree + 1 + bit
+            if rest > stop:
+                rest -= 1
+                bit = (a >> rest) & 1
+                j = t + tree
+                continue
+            if rest == 0:
+                break
+            todo = 5
+            stop = 0
+            m = rest
+            if m > 8:
+                m = 8
+            rest -= m
+            rng >>= m
+            low += ((a >> rest) & ((1 << m) - 1)) * rng
+            stop = rest
     ctl[0] = low
     ctl[1] = rng
     ctl[2] = pos
@@ -218,7 +226,7 @@ def seed(nodes_, scale: int, median: int):
     j = 0
     while j < 48:
         length = j & 15
-        t = nodes[length + 390] - scale - (j >> 4)
+        t = nodes[length + 342] - scale - (j >> 4)
         if length > median:
             t -= 2
         if t < 0:
@@ -227,80 +235,17 @@ def seed(nodes_, scale: int, median: int):
             t = 12
         if length < median:
             t += 13
-        nodes[j] = nodes[t + 406]
+        nodes[j] = nodes[t + 358]
         j += 1
-
-
-def load(ctl_, raw_, here_, cols_):
-    """Fill cols with a channel's values less a base, or cols[to:] with their changes.
-
-    ctl[8:15] holds: the channel's place in raw, its first value's number, 32768 if it is
-    signed, part (0 whole, 1 upper half, 2 lower half, 3 what is missing), the base's upper
-    half + 65536, its lower half, `to`. Leaves the sum of the changes' sizes in ctl[15], -1 if
-    a value is too far from the base.
-    """
-    ctl = ctl_
-    raw = raw_
-    here = here_
-    cols = cols_
-    n = ctl[4]
-    at = ctl[8]
-    first = ctl[9]
-    sign = ctl[10]
-    part = ctl[11]
-    hi0 = ctl[12] - 65536
-    lo0 = ctl[13]
-    to = ctl[14]
-    total = 0
-    last = 0
-    far = 0
-    i = 0
-    while i < n:
-        j = i
-        if j < first:
-            j = first
-        j = at + j + j + at
-        v = raw[j] - lo0
-        there = here[at + i]
-        if part != 2:
-            hi = ((raw[j + 1] ^ sign) - sign) - hi0
-            if part:
-                v = hi
-            else:
-                if hi > 2047 or hi < -2047:
-                    far = 1
-                    hi = 0
-                v += hi << 16
-        if part > 2:
-            v = 1 - there
-            there = 1
-        d = 0
-        if i:
-            d = v - last
-        last = v
-        if d > 8191:
-            d = 8191
-        if d < -8191:
-            d = -8191
-        if to:
-            cols[to + i] = d + 8192
-        else:
-            cols[i] = ((v + 268435456) << 1) + there
-        if d < 0:
-            d = 0 - d
-        total += d
-        i += 1
-    if far:
-        total = -1
-    ctl[15] = total
 
 
 def survey(ctl_, cols_):
     """Leave in ctl[8:12] the sums of the residuals' sizes that four predictors would leave."""
     ctl = ctl_
     cols = cols_
-    n = ctl[4]
-    last = cols[0] >> 1
+    i = ctl[15]
+    n = ctl[4] + i
+    last = cols[i] >> 1
     s0 = 0
     s1 = 0
     s2 = 0
@@ -308,7 +253,7 @@ def survey(ctl_, cols_):
     d1 = 0
     d2 = 0
     d3 = 0
-    i = 1
+    i += 1
     while i < n:
         v = cols[i] >> 1
         d = v - last
@@ -343,17 +288,14 @@ def survey(ctl_, cols_):
     ctl[11] = s3
 
 
-def crc24(data_, count: int, c: int) -> int:
+def crc24(data_, count: int, c: int, table_) -> int:
     """CRC-24 (polynomial 0x864CFB) of the first `count` bytes, going on from `c`."""
     data = data_
+    table = table_
     i = 0
     while i < count:
-        c ^= data[i] << 16
-        j = 8
-        while j:
-            c <<= 1
-            if c > 16777215:
-                c ^= 25578747
-            j -= 1
+        b = data[i]
         i += 1
+        c = ((c << 4) & 16777215) ^ table[(c >> 20) ^ (b >> 4)]
+        c = ((c << 4) & 16777215) ^ table[(c >> 20) ^ (b & 15)]
     return c

@@ -8,7 +8,7 @@ Trusts nothing: every count is capped before anything is allocated, a CRC-24 cov
 """
 from ._plain import crc24, seed
 from .errors import ProtocolError, UnknownProfile
-from .model import PRESETS, fresh_nodes, mantissa_at, mean_of, median_of
+from .model import CRC, PRESETS, fresh_nodes, mantissa_at, mean_of, median_of
 from .rangecoder import RangeDecoder
 from .schema import INTERVALS_S, KEYS, UNITS, Channel, Schema
 
@@ -46,7 +46,7 @@ def decode(data, profiles=None):
         if profile is None:
             raise UnknownProfile(mark)
         crc = profile.crc
-    if crc24(data, len(data), crc):
+    if crc24(data, len(data), crc, CRC):
         raise ProtocolError("the checksum does not match")
     return _Decoder(data, profile).frame()
 
@@ -269,6 +269,7 @@ class _Decoder:
         """Return the channel's values."""
         flags, prior = prior
         here = None
+        wide = False
         if self._in.flag(4) != (flags >> 1 & 1):
             here = self._mask(count)
             if not any(here):
@@ -283,6 +284,7 @@ class _Decoder:
         elif self._in.flag(6):
             high = self._free_value(count, here)
             low = self._free_value(count, here)
+            wide = True
             if any(not 0 <= x < 65536 for x in low):
                 raise ProtocolError("half of a value is out of range")
             values = [h * 65536 + x for h, x in zip(high, low)]
@@ -291,7 +293,8 @@ class _Decoder:
         low = 0 if ch.kind == "count" else -1 << 31
         if min(values) < low or max(values) >= low + (1 << 32):
             raise ProtocolError("a value is not of 32 bits")
-        self._filled.append(values)
+        # The encoder has a wide channel by halves: no other is predicted from it.
+        self._filled.append([0] * count if wide else values)
         if here:
             values = [v if h else None for v, h in zip(values, here)]
         return values

@@ -11,15 +11,15 @@ docs/WIRE.md defines the bytes, model.py the arrays `ctl` and `nodes`.
 from array import array
 from struct import pack_into
 
-from .model import PRESETS, fresh_nodes, mantissa_at, mean_of, median_of, scale_of
+from .model import CRC, PRESETS, fresh_nodes, mantissa_at, mean_of, median_of, scale_of
 from .readings import Readings
 from .schema import pack
 
 try:
-    from ._fast import column, crc24, load, narrow, seed, survey
+    from ._fast import column, crc24, narrow, seed, survey
 except (ImportError, ValueError, SyntaxError):
     # No native code, or none for this chip: the same loops as bytecode.
-    from ._plain import column, crc24, load, narrow, seed, survey
+    from ._plain import column, crc24, narrow, seed, survey
 
 try:
     from micropython import const
@@ -35,10 +35,10 @@ _COUNT = const(4)
 _MEDIAN = const(5)
 _MEAN = const(6)
 _SHIFT = const(7)
-_ARGS = const(8)        # of load(), survey() and, as weights, of column()
+_WEIGHTS = const(8)     # survey() leaves its sums here
 _LEVEL = const(14)
-_SUM = const(15)
-_LIMIT = const(16)
+_AT = const(15)
+_OTHERS = const(16)
 _ZERO = const(0x10000000)
 _NO_WEIGHT = const(16384)
 
@@ -47,13 +47,10 @@ class Encoder(Readings):
     """Readings that become a frame."""
 
     def __init__(self, schema, batch):
-        counts = bytes([channel.kind == "count" for channel in schema.channels])
+        super().__init__(schema, batch)
         self._fields = pack(schema)
-        super().__init__(batch, len(counts), schema.interval_ms, counts)
         self._nodes, self._fresh = fresh_nodes()
         self.ctl = array("i", bytes(72))
-        self.ctl[_LIMIT] = 60
-        self.ctl[17] = batch
         self._out = self._blob = None
         self._at = self._after = 0      # where the profile describes this and the next column
         self.stream = 0
@@ -71,7 +68,7 @@ class Encoder(Readings):
     def use(self, blob):
         """Write REF frames by this profile, SELF frames if it is None."""
         end = 22 + len(self._fields)
-        if blob and (crc24(blob, len(blob), 0) or blob[0] != 0xE1
+        if blob and (crc24(blob, len(blob), 0, CRC) or blob[0] != 0xE1
                      or blob[22:end] != self._fields):
             raise ValueError("this is no profile of these channels")
         self._blob = blob
@@ -125,7 +122,7 @@ class Encoder(Readings):
         end = ctl[_POS]
         if end > ctl[_END]:
             return 0
-        crc = crc24(out, end, crc)
+        crc = crc24(out, end, crc, CRC)
         out[end] = crc >> 16
         out[end + 1] = crc >> 8 & 255
         out[end + 2] = crc & 255
@@ -199,8 +196,8 @@ class Encoder(Readings):
             self._bits(self.hi >> 16, 8)
         self._bits(self.hi, 16)
         self._bits(self.lo, 16)
-        if self._flag(self.ms > 0, 2):
-            self._bits(self.ms, 10)
+        if self._flag(self.ms[0] > 0, 2):
+            self._bits(self.ms[0], 10)
 
     def _field(self, at, size):
         """A number in the profile's head."""
@@ -211,12 +208,11 @@ class Encoder(Readings):
 
     def _head_ref(self, seq, count):
         self._after = 22 + len(self._fields)
-        field = self._field
-        if self._flag(count != field(18, 2), 2):
+        if self._flag(count != self._field(18, 2), 2):
             self._near(count, 6)
-        passed = seq - field(7, 4)
-        if self._flag(passed < 0 or self._stream_hi != field(3, 2)
-                      or self._stream_lo != field(5, 2), 4):
+        passed = seq - self._field(7, 4)
+        if self._flag(passed < 0 or self._stream_hi != self._field(3, 2)
+                      or self._stream_lo != self._field(5, 2), 4):
             self._stream_and_seq(seq)
             self._start()
             return
@@ -226,12 +222,12 @@ class Encoder(Readings):
             self._number(passed // count)
         # How far the clock is from where the sequence number makes one expect it.
         step = self.interval // 1000
-        hi = self.hi - field(11, 3)
-        if self._flag(not -2048 < hi < 2048 or self.ms != field(16, 2)
+        hi = self.hi - self._field(11, 3)
+        if self._flag(not -2048 < hi < 2048 or self.ms[0] != self._field(16, 2)
                       or passed > 0x7000000 // (step or 1) or self.interval % 1000 > 0, 4):
             self._start()
             return
-        off = (hi << 16) + self.lo - field(14, 2) - passed * step
+        off = (hi << 16) + self.lo - self._field(14, 2) - passed * step
         step = step or 1
         rest = (off + (step >> 1)) % step - (step >> 1)
         self._near((off - rest) // step, 1)
@@ -239,114 +235,96 @@ class Encoder(Readings):
 
     # -- columns ------------------------------------------------------------------------
 
-    def _next(self):
-        """The next number (7 bits a byte, low ones first) of the profile."""
-        value = shift = 0
-        while True:
-            byte = self._blob[self._at]
-            self._at += 1
-            value |= (byte & 127) << shift
-            if byte < 128:
-                return value
-            shift += 7
-
     def _time_column(self, n):
         whole = self.whole and self.interval % 1000 == 0
         if self._blob:
             fits = self._describe() & 1 == whole
-            self._flag(not fits, 5)
-            if fits:
-                self.load_time(n, whole)
-                self._trained(n)
+            if not self._flag(not fits, 5):
+                self._trained(self.time_column(n, whole), n, 0)
                 return
         self._flag(not whole, 2)
-        self.load_time(n, whole)
-        self._free(n)
+        self._free(self.time_column(n, whole), n)
 
     def _channel(self, c, n):
-        often = self._describe() >> 1 & 1 if self._blob else 0
-        self._first = 0
-        gone = self.gaps[c]
+        at = c * self.batch
+        often = self._describe() & 2 if self._blob else 0
+        gone = self.flags[c] & 2
         self._flag(gone != often, 4)
         if gone:
             # A column of its own says what is missing.
-            changes = self._load(c, n, 3)
-            self._first = self.first(c, n)
-            self._bits(self._first > 0, 1)
-            if self._flag(changes > 0, 1):
+            first = self.first_value(at, n)
+            self._bits(first > 0, 1)
+            gone = self.mask_column(at, n)
+            if self._flag(self._change(gone, n) > 0, 1):
                 self._preset(4, 2)
-                column(self.ctl, self._nodes, self.cols, self._out)
-            if self._first == n:
+                self._code(gone)
+            if first == n:
                 return
-        if self._blob and self._known(c, n):
+        if self._blob and self._known(c, at, n):
             return
-        lo, hi = self.lower(c, self._first), self.upper(c, self._first)
-        if self._flag(not -2048 < hi < 2048 or self._load(c, n, 0, hi, lo) < 0, 6):
-            # Too wide for the coder: the upper halves, then the lower ones.
-            self._load(c, n, 1, hi)
-            self._near(hi, 10)
-            self._free(n)
-            self._load(c, n, 2, 0, lo)
-            hi = 0
-        self._near((hi << 16) + lo, 10)
-        self._free(n)
+        if self._flag(self.flags[c] > 3, 6):
+            self._value_and_free(self.upper_column(at, n), n)
+        self._value_and_free(at, n)
 
-    def _load(self, c, n, part, hi=0, lo=0, to=0):
-        """Fill `cols`, see load() in _fast.py; returns the sum of the changes, -1 if too far."""
+    def _value_and_free(self, at, n):
+        self._near((self.cols[at] >> 1) - _ZERO, 10)
+        self._free(at, n)
+
+    def _free(self, at, n):
+        """Code a column with the preset and the scale that suit it, and say which."""
         ctl = self.ctl
-        ctl[_ARGS] = c * self.batch
-        ctl[_ARGS + 1] = self._first
-        ctl[_ARGS + 2] = 0 if self.counts[c] else 32768
-        ctl[_ARGS + 3] = part
-        ctl[_ARGS + 4] = hi + 65536
-        ctl[_ARGS + 5] = lo
-        ctl[_ARGS + 6] = to
-        load(ctl, self.raw, self.here, self.cols)
-        return ctl[_SUM]
+        ctl[_AT] = at
+        survey(ctl, self.cols)
+        least = ctl[_WEIGHTS]
+        if self._flag(least == 0, 2):
+            return
+        best = 0
+        for i in range(1, 4):
+            size = ctl[_WEIGHTS + i]
+            size += size >> 3
+            if size < least:
+                least = size
+                best = i
+        step = self._common_step(at, n)
+        if self._flag(step > 1, 3):
+            self._number(step)
+            at = self.divided_column(at, n, (self.cols[at] >> 1) - _ZERO, step)
+        scale = scale_of((least << 4) // n // step)
+        self._bits(best, 2)
+        self._bits(scale, 5)
+        self._preset(best, scale)
+        self._code(at)
 
     def _preset(self, preset, scale):
         """Set a predictor and a scale that are no profile's."""
         ctl = self.ctl
         weights = PRESETS[preset]
-        ctl[_SHIFT] = preset and 2
         for i in range(6):
-            ctl[_ARGS + i] = _NO_WEIGHT + (weights[i] - 4 if i < 4 else 0)
+            ctl[_WEIGHTS + i] = _NO_WEIGHT + (weights[i] - 4 if i < 4 else 0)
+        ctl[_SHIFT] = preset and 2
         ctl[_LEVEL] = _ZERO
         ctl[_MEAN] = mean_of(scale)
         ctl[_MEDIAN] = median_of(scale)
         pack_into("556s", self._nodes, 0, self._fresh)
         seed(self._nodes, scale, ctl[_MEDIAN])
 
-    def _free(self, n):
-        """Code `cols` with the preset and the scale that suit it, and say which."""
-        ctl = self.ctl
-        survey(ctl, self.cols)
-        least = ctl[_ARGS]
-        if self._flag(least == 0, 2):
-            return
-        best = 0
-        for i in range(1, 4):
-            size = ctl[_ARGS + i]
-            size += size >> 3
-            if size < least:
-                least = size
-                best = i
-        step = self._common_step(n)
-        if self._flag(step > 1, 3):
-            self._number(step)
-            self.divide(n, step)
-        scale = scale_of((least << 4) // n // step)
-        self._bits(best, 2)
-        self._bits(scale, 5)
-        self._preset(best, scale)
-        column(ctl, self._nodes, self.cols, self._out)
+    def _code(self, at):
+        self.ctl[_AT] = at
+        column(self.ctl, self._nodes, self.cols, self._out)
 
-    def _common_step(self, n):
-        """The greatest common divisor of the column's changes."""
+    def _change(self, at, n):
+        """The sum of the sizes of a column's changes."""
+        size = 0
+        for i in range(at + 1, at + n):
+            size += min(abs((self.cols[i] >> 1) - (self.cols[i - 1] >> 1)), 8191)
+        return size
+
+    def _common_step(self, at, n):
+        """The greatest common divisor of a column's changes."""
         cols = self.cols
         step = 0
-        last = cols[0] >> 1
-        for i in range(1, n):
+        last = cols[at] >> 1
+        for i in range(at + 1, at + n):
             v = cols[i] >> 1
             d = abs(v - last)
             last = v
@@ -368,57 +346,67 @@ class Encoder(Readings):
         self._after += self._at
         return flags
 
-    def _known(self, c, n):
+    def _next(self):
+        """The next number (7 bits a byte, low ones first) of the profile."""
+        value = shift = 0
+        while True:
+            byte = self._blob[self._at]
+            self._at += 1
+            value |= (byte & 127) << shift
+            if byte < 128:
+                return value
+            shift += 7
+
+    def _known(self, c, at, n):
         """Code a channel as the profile describes it; False if it is unlike it."""
-        fits = self._at < self._after
+        fits = self._at < self._after and self.flags[c] < 4
         if fits:
             ref = self._next()
             ref = ref >> 1 ^ -(ref & 1)
             step = self._next()
             usual = self._next()
             usual_change = self._next()
-            change = self._load(c, n, 0, ref >> 16, ref & 65535)
-            if change >= 0:
-                change = (change << 4) // n
-            fits = 0 <= change <= 8 * usual_change + 16 and usual_change <= 8 * change + 16
+            change = (self._change(at, n) << 4) // n
+            fits = change <= 8 * usual_change + 16 and usual_change <= 8 * change + 16
             if fits and step > 1:
-                fits = self.divide(n, step)
+                at = self.divided_column(at, n, ref, step)
+                ref = 0
+                fits = at >= 0
         if not self._flag(not fits, 5):
-            self._near((self.cols[0] >> 1) - _ZERO, usual)
-            self._trained(n)
+            self._near((self.cols[at] >> 1) - _ZERO - ref, usual)
+            self._trained(at, n, ref)
         return fits
 
-    def _trained(self, n):
-        """Code `cols` by the rest of the column's description."""
+    def _trained(self, at, n, ref):
+        """Code a column by the rest of its description."""
         ctl = self.ctl
         nodes = self._nodes
-        median = self._next()
-        mean = self._next()
-        shift = self._next()
+        ctl[_MEDIAN] = self._next()
+        ctl[_MEAN] = self._next()
+        ctl[_SHIFT] = self._next()
+        ctl[_LEVEL] = ref + _ZERO
         which = self._next()
-        for i in (1, 2):
-            if which >> 3 + i & 1:
+        usable = which
+        for i in range(2):
+            if which >> 4 + i & 1:
                 other = self._next()
-                self._first = first = min(self.first(other, n), n - 1)
-                self._load(other, n, 0, self.upper(other, first), self.lower(other, first),
-                           i * self.batch)
+                ctl[_OTHERS + i] = other * self.batch
+                if self.flags[other] > 3:
+                    usable &= ~(16 << i)
         for i in range(6):
-            ctl[_ARGS + i] = self._next() if which >> i & 1 else _NO_WEIGHT
-        ctl[_MEDIAN] = median
-        ctl[_MEAN] = mean
-        ctl[_SHIFT] = shift
-        ctl[_LEVEL] = _ZERO
+            w = self._next() if which >> i & 1 else _NO_WEIGHT
+            ctl[_WEIGHTS + i] = w if usable >> i & 1 else _NO_WEIGHT
         pack_into("556s", nodes, 0, self._fresh)
         longest = self._next()
         blob = self._blob
-        at = self._at
+        p = self._at
         j = 0
         end = mantissa_at(longest + 1)
         while j < end:
-            nodes[j] = blob[at] << 7 | 64
+            nodes[j] = blob[p] << 7 | 64
             nodes[j + 139] = 30
-            at += 1
+            p += 1
             j += 1
             if j < 48 and j & 15 > longest:
                 j = (j | 15) + 1
-        column(ctl, nodes, self.cols, self._out)
+        self._code(at)

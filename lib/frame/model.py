@@ -11,21 +11,17 @@ and how often it was seen (up to a limit), from which follows how fast it learns
     51..138   upper mantissa bits: 1 for length 2, 3 for length 3, 7 for each of 4..15
     139..277  how often each node was seen
     278..341  how much a node learns that was seen 0, 1, 2 ... times, in 1/16384
-    342..389  the decisions of the residual that is being coded
-    390..431  tables of seed(): 16 boundaries, 13 probabilities, 13 for searching down
+    342..383  tables of seed(): 16 boundaries, 13 probabilities, 13 for searching down
 
 `ctl`, an array of signed 32-bit numbers: the range coder's state and a column's parameters:
     0 low, 1 range, 2 position, 3 end of the buffer, 4 number of readings, 5 median bit length,
     6 16 x mean bit length, 7 shift of the weights, 8..13 weights + 16384 of the last three
     changes, the distance from the level, and the changes of two other channels,
-    14 level, 15 a sum, 16 where a node stops counting, 17 readings in a region of `cols`
+    14 level, 15 where in `cols` the column is, 16 and 17 where the two others are
 
 A scale, 0 to 31, names a Laplace distribution: two steps double its width.
 """
 from array import array
-
-SEEN_LIMIT = 60
-SEEN_TRAINED = 30       # how often a node out of a profile counts as seen
 
 # Weights in quarters, + 4, of the predictors that need no training. The last is for masks.
 PRESETS = (b"\4\4\4\4", b"\x08\4\4\4", b"\1\2\3\4", b"\6\5\5\4", b"\4\4\4\x08")
@@ -56,7 +52,7 @@ def scale_of(size):
 
 def fresh_nodes():
     """Return nodes with their tables, and their start as bytes: every decision even."""
-    nodes = array("H", bytes(864))
+    nodes = array("H", bytes(768))
     for j in range(139):
         nodes[j] = 2048 if j < 48 else 16384
         nodes[j + 139] = 5 if j < 51 else 2 if j < 62 else 4
@@ -65,14 +61,30 @@ def fresh_nodes():
     for j in range(64):
         nodes[278 + j] = 32768 // (2 * j + 3)
     for j in range(16):
-        nodes[390 + j] = _BOUNDARIES[j] + 13
+        nodes[342 + j] = _BOUNDARIES[j] + 13
     for j in range(13):
         p = _BEYOND[j]
-        nodes[406 + j] = p << 7
-        nodes[419 + j] = (p << 15) // (256 + p)
+        nodes[358 + j] = p << 7
+        nodes[371 + j] = (p << 15) // (256 + p)
     return nodes, bytes(nodes)[:556]
 
 
 def mantissa_at(length):
     """The first node of the upper mantissa bits of residuals of this bit length, to 16."""
     return 55 + 7 * (length - 4) if length > 3 else 52 if length == 3 else 51
+
+
+def crc_table():
+    """Return the CRC-24 of each half byte."""
+    table = array("i", bytes(64))
+    for i in range(16):
+        c = i << 20
+        for _ in range(4):
+            c <<= 1
+            if c > 0xFFFFFF:
+                c ^= 0x1864CFB
+        table[i] = c
+    return table
+
+
+CRC = crc_table()

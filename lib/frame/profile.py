@@ -7,6 +7,7 @@ names it by the lower 16 bits of its CRC-24, and all 24 go into the frame's chec
 """
 from ._plain import crc24
 from .errors import ProtocolError
+from .model import CRC
 
 MAGIC = 0xE1        # 0xE0 + version
 HEAD_LEN = 22
@@ -18,7 +19,7 @@ class Profile:
     def __init__(self, blob):
         if len(blob) < HEAD_LEN + 3 or blob[0] != MAGIC:
             raise ProtocolError("no profile of version 1")
-        if crc24(blob, len(blob), 0):
+        if crc24(blob, len(blob), 0, CRC):
             raise ProtocolError("the profile's checksum does not match")
         self.blob = bytes(blob)
         self.crc = _int(blob, len(blob) - 3, 3)

@@ -1,31 +1,33 @@
 """The readings of a frame in the making, in memory that is all taken beforehand.
 
-(5 x channels + 6) B a reading for the readings, 12 B for the columns that the coder works on.
+`cols` holds a column a channel and one more to work in. An entry is (value + 2**28) x 2, + 1
+if the value is there; where it is missing the one before stands in. A channel that ever leaves
+27 bits is *wide*: its entries are the values' lower halves, the upper ones are in `uppers`.
+(6 x channels + 10) B a reading.
 """
 from array import array
 from struct import pack_into
 
-_TIME_END = 1 << 48
-_SIGNED_END = 1 << 31
-_COUNT_END = 1 << 32
+_COUNT = 1      # flags of a channel: it is a count,
+_GAPS = 2       # values are missing,
+_WIDE = 4       # it is wide
+_NARROW = 1 << 27
 
 
 class Readings:
-    """Up to `batch` readings of `width` channels; `counts`: those of kind "count"."""
+    """Up to `batch` readings of the channels of `schema`."""
 
-    def __init__(self, batch, width, interval_ms, counts):
+    def __init__(self, schema, batch):
         if not 0 < batch <= 1024:
             raise ValueError("batch is 1 to 1024 readings")
-        self.width = width
-        self.interval = interval_ms
+        self.width = width = len(schema.channels)
+        self.interval = schema.interval_ms
         self.batch = batch
-        self.counts = counts
-        self.cols = array("i", bytes(12 * batch))           # a column, two of changes
-        self.raw = array("H", bytes(4 * batch * width))    # lower, upper half; by channel
-        self.here = bytearray(batch * width)                # 0 where a value is missing
-        self.gaps = bytearray(width)                        # 1 for a channel with such values
-        self._seconds = array("i", bytes(4 * batch))        # since the first reading
-        self._ms = array("H", bytes(2 * batch))
+        self.cols = array("i", bytes(4 * batch * (width + 1)))
+        self.uppers = array("H", bytes(2 * batch * width))
+        self.seconds = array("i", bytes(4 * batch))         # since the first reading
+        self.ms = array("H", bytes(2 * batch))
+        self.flags = bytearray([channel.kind == "count" for channel in schema.channels])
         self._eight = bytearray(8)
         self.clear()
 
@@ -34,7 +36,7 @@ class Readings:
         self.count = 0
         self.whole = True       # all times so far are the same number of ms past a second
         for c in range(self.width):
-            self.gaps[c] = 0
+            self.flags[c] &= _COUNT
 
     def add(self, time_ms, values):
         """Take a reading; False if the frame must be closed before it.
@@ -47,36 +49,42 @@ class Readings:
             return False
         if len(values) != self.width:
             raise ValueError("one value a channel")
-        raw = self.raw
-        at = i
-        j = i + i
+        cols = self.cols
+        flags = self.flags
+        c = 0
         for v in values:
-            self.here[at] = v is not None
             if v is None:
-                self.gaps[at // self.batch] = 1
-                if i:
-                    raw[j] = raw[j - 2]
-                    raw[j + 1] = raw[j - 1]
-            elif 0 <= v < 0x20000000:
-                raw[j] = v & 65535
-                raw[j + 1] = v >> 16
+                flags[c] |= _GAPS
+                cols[i] = cols[i - 1] & -2 if self.count else 0x20000000
+                if flags[c] & _WIDE:
+                    self.uppers[i] = self.uppers[i - 1]
+            elif -_NARROW < v < _NARROW and (v >= 0 or flags[c] & _COUNT == 0) and flags[c] < 4:
+                cols[i] = v + v + 0x20000001
             else:
-                if not (0 <= v < _COUNT_END if self.counts[at // self.batch]
-                        else -_SIGNED_END <= v < _SIGNED_END):
-                    raise ValueError("a value has 32 bits")
-                # A heap object on a 32-bit board: arithmetic would allocate, this does not.
-                eight = self._eight
-                pack_into("<q", eight, 0, v)
-                raw[j] = eight[0] | eight[1] << 8
-                raw[j + 1] = eight[2] | eight[3] << 8
-            at += self.batch
-            j = at + at
-        self.count = i + 1
+                self._add_wide(c, i, v)
+            i += self.batch
+            c += 1
+        self.count += 1
         return True
+
+    def _add_wide(self, c, i, v):
+        """Store a value by halves; it may be a heap object, with which sums would allocate."""
+        if not (0 <= v < 1 << 32 if self.flags[c] & _COUNT else -1 << 31 <= v < 1 << 31):
+            raise ValueError("a value has 32 bits")
+        if not self.flags[c] & _WIDE:
+            self.flags[c] |= _WIDE
+            for j in range(i - self.count, i):
+                x = self.cols[j]
+                self.uppers[j] = (x - 0x20000000) >> 17 & 65535
+                self.cols[j] = x & 0x1FFFF | 0x20000000
+        eight = self._eight
+        pack_into("<q", eight, 0, v)
+        self.cols[i] = (eight[0] | eight[1] << 8) << 1 | 0x20000001
+        self.uppers[i] = eight[2] | eight[3] << 8
 
     def _add_time(self, i, time_ms):
         """Store a time as seconds and ms; False if it is too far from the first."""
-        if not 0 <= time_ms < _TIME_END:
+        if not 0 <= time_ms < 1 << 48:
             raise ValueError("time_ms is 0 to 2**48 - 1")
         eight = self._eight
         pack_into("<q", eight, 0, time_ms)
@@ -90,12 +98,12 @@ class Readings:
         if i == 0:
             self.hi = hi        # the first reading's second: hi << 16 | lo
             self.lo = lo
-            self.ms = ms        # and ms past it
+            self.ms[0] = ms
         hi -= self.hi
         if not -2048 < hi < 2048:
             return False
         lo += (hi << 16) - self.lo
-        whole = self.whole and ms == self.ms
+        whole = self.whole and ms == self.ms[0]
         # What is coded, the deviation from the nominal time, must stay below 2**27.
         step = self.interval
         reach = 67000
@@ -105,45 +113,62 @@ class Readings:
         if not -reach < lo < reach or i * step > 67000000:
             return False
         self.whole = whole
-        self._seconds[i] = lo
-        self._ms[i] = ms
+        self.seconds[i] = lo
+        self.ms[i] = ms
         return True
 
-    def load_time(self, n, whole):
-        """Fill `cols` with the deviations from the nominal times, in seconds or ms."""
+    # -- columns: each returns where in `cols` it is ------------------------------------
+
+    def time_column(self, n, whole):
+        """What the times deviate from the nominal ones, in seconds or ms."""
         step = self.interval
         if whole:
             step //= 1000
         due = -0x10000000
+        to = self.width * self.batch
         for i in range(n):
-            d = self._seconds[i]
+            d = self.seconds[i]
             if not whole:
-                d = d * 1000 + self._ms[i] - self.ms
-            self.cols[i] = (d - due) << 1 | 1
+                d = d * 1000 + self.ms[i] - self.ms[0]
+            self.cols[to + i] = (d - due) << 1 | 1
             due += step
+        return to
 
-    def first(self, c, n):
-        """The first reading that has a value of channel c, n if none has."""
-        c *= self.batch
+    def mask_column(self, at, n):
+        """1 where a value of the column `at` is missing."""
+        to = self.width * self.batch
         for i in range(n):
-            if self.here[c + i]:
-                return i
-        return n
+            self.cols[to + i] = 0x20000003 - 2 * (self.cols[at + i] & 1)
+        return to
 
-    def upper(self, c, i):
-        """The upper half of a value."""
-        hi = self.raw[2 * (c * self.batch + i) + 1]
-        return hi if self.counts[c] else (hi ^ 32768) - 32768
+    def upper_column(self, at, n):
+        """The upper halves of a wide channel."""
+        to = self.width * self.batch
+        sign = 0 if self.flags[at // self.batch] & _COUNT else 32768
+        for i in range(n):
+            x = (self.uppers[at + i] ^ sign) - sign
+            self.cols[to + i] = 0x20000000 + x + x + (self.cols[at + i] & 1)
+        return to
 
-    def lower(self, c, i):
-        return self.raw[2 * (c * self.batch + i)]
+    def divided_column(self, at, n, base, step):
+        """(value - base) / step; -1 if that leaves a rest."""
+        to = self.width * self.batch
+        for i in range(n):
+            x = self.cols[at + i]
+            v = (x >> 1) - 0x10000000 - base
+            if v % step:
+                return -1
+            self.cols[to + i] = (v // step + 0x10000000) << 1 | x & 1
+        return to
 
-    def divide(self, n, step):
-        """Divide what was loaded into `cols` by `step`; False if that leaves a rest."""
+    def first_value(self, at, n):
+        """Put the first value there is before itself; returns n if there is none, else where."""
         cols = self.cols
-        for i in range(n):
-            x = (cols[i] >> 1) - 0x10000000
-            if x % step:
-                return False
-            cols[i] = (x // step + 0x10000000) << 1 | cols[i] & 1
-        return True
+        for i in range(at, at + n):
+            if cols[i] & 1:
+                for j in range(at, i):
+                    cols[j] = cols[i] - 1
+                    if self.flags[at // self.batch] & _WIDE:
+                        self.uppers[j] = self.uppers[i]
+                return i - at
+        return n

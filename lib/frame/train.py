@@ -13,15 +13,13 @@ by the encoder's own loop. Takes about 4 KB a channel while it lives, and floats
 goes into the profile as integers, so that the model itself never sees one.
 """
 from .encoder import column, crc24, seed
-from .model import fresh_nodes, mantissa_at, mean_of
+from .model import CRC, fresh_nodes, mantissa_at, mean_of
 
 ZERO = 0x10000000   # the biases of numbers in `cols` and of weights, see model.py
-CHANGE_BIAS = 8192
 WEIGHT_BIAS = 16384
 NODES = 139
 OWN = 4             # features of the column itself: three changes, distance from the level
 OTHERS = 8          # how many earlier channels are tried as features
-STRAY = 1 << 26     # values beyond are left to the frames
 
 
 class Candidate:
@@ -67,7 +65,7 @@ class Habits:
         self.stray = False
         self.gaps = 0
         self.ref = 0
-        self.change = self.changes = 0
+        self.change = self.changes = self.level = 0
         self.noted = False
         size = OWN + min(max(index, 0), OTHERS)
         self.others = list(range(index))[-OTHERS:] if index > 0 else []
@@ -95,8 +93,8 @@ class Trainer:
         """Take in the readings that the encoder holds; `seq` numbers the first."""
         e = self._encoder
         last = e.count - 1
-        seconds = (e.hi << 16) + e.lo + e._seconds[last]
-        self._base = (seq + e.count, seconds * 1000 + e._ms[last] + e.interval)
+        seconds = (e.hi << 16) + e.lo + e.seconds[last]
+        self._base = (seq + e.count, seconds * 1000 + e.ms[last] + e.interval)
         self._frames += 1
         e.ctl[4] = e.count
         if self._pass == 0:
@@ -128,22 +126,17 @@ class Trainer:
     def _extents(self, h, e, n):
         if h.index < 0:
             return
-        h.gaps += 1 if e.gaps[h.index] else -1
-        start = e.first(h.index, n)
-        if start == n:
-            return
-        e._first = start
-        if e._load(h.index, n, 0) < 0:
+        flags = e.flags[h.index]
+        at = h.index * e.batch
+        h.gaps += 1 if flags & 2 else -1
+        if flags > 3:
             h.stray = True
             return
-        for i in range(start, n):
-            v = (e.cols[i] >> 1) - ZERO
-            if not -STRAY < v < STRAY:
-                h.stray = True
-                return
-            if h.first is None:
-                h.first = v
+        for i in range(at, at + n):
             if e.cols[i] & 1:
+                v = (e.cols[i] >> 1) - ZERO
+                if h.first is None:
+                    h.first = v
                 v -= h.first
                 h.sum += v
                 h.count += 1
@@ -153,40 +146,35 @@ class Trainer:
                 h.step = a
 
     def _load(self, h, e, n):
-        """Load a column as a REF frame would; False if it has no value here or does not fit."""
+        """Return where a column is, as a REF frame would code it; -1 if it would not."""
+        h.level = 0
         if h.index < 0:
             if self._whole and not e.whole:
-                return False
-            e.load_time(n, self._whole)
-            return True
-        start = e.first(h.index, n)
-        if start == n:
-            return False
-        e._first = start
-        change = e._load(h.index, n, 0, h.ref >> 16, h.ref & 65535)
-        if change < 0 or h.step > 1 and not e.divide(n, h.step):
-            return False
-        h.change = change
-        return True
-
-    def _load_changes(self, e, n, other, region):
-        e._first = first = min(e.first(other, n), n - 1)
-        e._load(other, n, 0, e.upper(other, first), e.lower(other, first), region * e.batch)
+                return -1
+            return e.time_column(n, self._whole)
+        at = h.index * e.batch
+        if e.flags[h.index] > 3 or e.first_value(at, n) == n:
+            return -1
+        h.change = e._change(at, n)
+        if h.step > 1:
+            return e.divided_column(at, n, h.ref, h.step)
+        h.level = h.ref
+        return at
 
     def _rows(self, h, e, n, others):
         """Yield (change, features) of each value that is there."""
-        if not self._load(h, e, n):
+        at = self._load(h, e, n)
+        if at < 0:
             return
-        deltas = []
-        for other in others:
-            self._load_changes(e, n, other, 1)
-            deltas.append([e.cols[e.batch + i] - CHANGE_BIAS for i in range(n)])
+        cols = e.cols
+        others = [other * e.batch - at for other in others if e.flags[other] < 4]
         d = [0, 0, 0]
-        last = (e.cols[0] >> 1) - ZERO
-        for i in range(1, n):
-            v = (e.cols[i] >> 1) - ZERO
-            if e.cols[i] & 1:
-                yield v - last, d + [_clip(-last)] + [x[i] for x in deltas]
+        last = (cols[at] >> 1) - ZERO
+        for i in range(at + 1, at + n):
+            v = (cols[i] >> 1) - ZERO
+            if cols[i] & 1:
+                yield v - last, d + [_clip(h.level - last)] + [
+                    _clip((cols[i + x] >> 1) - (cols[i + x - 1] >> 1)) for x in others]
             d = [_clip(v - last)] + d[:2]
             last = v
 
@@ -221,12 +209,13 @@ class Trainer:
     def _learn(self, h, e, n):
         ctl = e.ctl
         for candidate in h.candidates:
-            if not self._load(h, e, n):
+            at = self._load(h, e, n)
+            if at < 0:
                 return
             if candidate is h.candidates[0] and h.index >= 0:
-                self._note_values(h, e, n)
+                self._note_values(h, e, at, n)
             for i, other in enumerate(candidate.others):
-                self._load_changes(e, n, other, 1 + i)
+                ctl[16 + i] = other * e.batch
             ctl[0] = ctl[2] = ctl[3] = 0
             ctl[1] = 0xFFFFFF
             ctl[5] = candidate.median
@@ -234,7 +223,8 @@ class Trainer:
             ctl[7] = candidate.shift
             for i in range(6):
                 ctl[8 + i] = WEIGHT_BIAS + candidate.weights[i]
-            ctl[14] = ZERO
+            ctl[14] = ZERO + h.level
+            ctl[15] = at
             column(ctl, candidate.nodes, e.cols, e._eight)
             bits = 24
             while ctl[1] >> bits == 0:
@@ -244,14 +234,14 @@ class Trainer:
                 candidate.sums[j] += candidate.nodes[j]
             candidate.frames += 1
 
-    def _note_values(self, h, e, n):
+    def _note_values(self, h, e, at, n):
         """Add up the bit lengths of the values and the sizes of the changes."""
         if not h.noted:
             h.sum = h.count = 0
             h.noted = True
         h.changes += h.change
-        for i in range(n):
-            v = abs((e.cols[i] >> 1) - ZERO)
+        for i in range(at, at + n):
+            v = abs((e.cols[i] >> 1) - ZERO - h.level)
             while v:
                 h.sum += 1
                 v >>= 1
@@ -284,7 +274,7 @@ class Trainer:
             _varint(out, flags)
             _varint(out, len(record))
             out += record
-        crc = crc24(out, len(out), 0)
+        crc = crc24(out, len(out), 0, CRC)
         out += bytes([crc >> 16, crc >> 8 & 255, crc & 255])
         return bytes(out)
 
