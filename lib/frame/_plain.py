@@ -110,9 +110,9 @@ def column(ctl_, nodes_, cols_, out_):
             a = 0 - v
         base = 16
         d = e - mean
-        if d < -10:
+        if d < -12:
             base = 0
-        if d > 9:
+        if d > 12:
             base = 32
         # The decisions of a residual, one a turn, so that the coder stands here but once.
         # todo: 0 is it longer than the median, 1 is it longer still, 2 is it not shorter still,
@@ -135,7 +135,7 @@ def column(ctl_, nodes_, cols_, out_):
                     low += d
                     rng -= d
                     nodes[j] = p - ((p * nodes[m + 278]) >> 14)
-                if m < 60:
+                if m < 40:
                     nodes[j + 139] = m + 1
             while rng < 65536:
                 if low > 16777215:
@@ -207,7 +207,6 @@ def column(ctl_, nodes_, cols_, out_):
             if rest == 0:
                 break
             todo = 5
-            stop = 0
             m = rest
             if m > 8:
                 m = 8

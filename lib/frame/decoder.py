@@ -12,10 +12,9 @@ from .model import CRC, PRESETS, fresh_nodes, mantissa_at, mean_of, median_of
 from .rangecoder import RangeDecoder
 from .schema import INTERVALS_S, KEYS, UNITS, Channel, Schema
 
-SELF = 0xE2
-REF = 0xE3
+SELF = 14
+REF = 15
 MAX_READINGS = 1024
-SEEN_LIMIT = 60         # where a node stops counting
 SEEN_TRAINED = 30       # how often a node out of a profile counts as seen
 REACH = 1 << 28         # no column strays further from its base
 
@@ -36,12 +35,13 @@ def decode(data, profiles=None):
     """Return the Frame that `data` (bytes) holds."""
     if len(data) < 8:
         raise ProtocolError("a frame has at least 8 bytes")
-    if data[0] not in (SELF, REF):
+    mode = data[0] >> 4
+    if mode not in (SELF, REF):
         raise ProtocolError("no frame of version 1: it starts with 0x%02x" % data[0])
     profile = None
     crc = 0
-    if data[0] == REF:
-        mark = data[1] << 8 | data[2]
+    if mode == REF:
+        mark = mark_of(data)
         profile = (profiles or {}).get(mark)
         if profile is None:
             raise UnknownProfile(mark)
@@ -51,9 +51,16 @@ def decode(data, profiles=None):
     return _Decoder(data, profile).frame()
 
 
+def mark_of(data):
+    """The mark of the profile that a REF frame needs, None if it needs none."""
+    if len(data) < 3 or data[0] >> 4 != REF:
+        return None
+    return (data[0] << 16 | data[1] << 8 | data[2]) >> 4 & 0xFFFF
+
+
 def read_schema(reader):
     """Read what pack() of schema.py wrote."""
-    width = reader.bits(5) + 1
+    width = 1 + reader.bits(5 if reader.flag(3) else 3)
     interval = reader.bits(4)
     interval = reader.number() if interval == 15 else INTERVALS_S[interval] * 1000
     if interval >= 1 << 29:
@@ -173,7 +180,10 @@ class _Decoder:
     def __init__(self, data, profile):
         self._data = data
         self._profile = profile
-        self._in = RangeDecoder(data, 3 if profile else 1)
+        self._in = RangeDecoder(data)
+        self._in.bits(4)        # SELF or REF, which decode() has looked at
+        if profile:
+            self._in.bits(16)
         self._nodes, self._fresh = fresh_nodes()
         self._filled = []       # the channels so far, gaps filled, for those predicted from them
 
@@ -208,7 +218,7 @@ class _Decoder:
         seconds = read.bits(8) << 32 if read.flag(6) else 0
         seconds |= read.bits(16) << 16
         seconds |= read.bits(16)
-        ms = read.bits(10) if read.flag(2) else 0
+        ms = read.bits(10) if read.flag(3) else 0
         if ms > 999:
             raise ProtocolError("a second has 1000 ms")
         return seconds * 1000 + ms
@@ -256,7 +266,7 @@ class _Decoder:
             unit = 1000 if flags & 1 else 1
             column = self._trained(0, count, None, prior)
         else:
-            unit = 1 if self._in.flag(2) else 1000
+            unit = 1 if self._in.flag(3) else 1000
             column = self._free(count, None)
         if unit == 1000 and interval_ms % 1000:
             raise ProtocolError("whole seconds do not go with this interval")
@@ -300,17 +310,21 @@ class _Decoder:
         return values
 
     def _free_value(self, count, here):
-        first = self._in.near(10)
+        first = self._in.number()
+        if first and self._in.flag(3):
+            first = -first
         return [first + x for x in self._free(count, here)]
 
     def _free(self, count, here):
         """Read a column that says itself how it is coded; it starts at 0."""
         read = self._in
-        if read.flag(2):
+        if read.flag(3):
             return [0] * count
         step = read.number() if read.flag(3) else 1
-        preset = read.bits(2)
-        return [step * x for x in self._scaled(0, count, here, preset, read.bits(5))]
+        preset = read.bits(2) if read.flag(2) else 0
+        scale = 16 * read.flag(3)
+        scale += read.bits(4)
+        return [step * x for x in self._scaled(0, count, here, preset, scale)]
 
     def _trained(self, first, count, here, prior):
         """Read a column as the profile describes it."""
@@ -364,7 +378,7 @@ class _Decoder:
             value = last
             if not here or here[i]:
                 off = lively - mean
-                base = 0 if off < -10 else 32 if off > 9 else 16
+                base = 0 if off < -12 else 32 if off > 12 else 16
                 length = self._length(base, median)
                 lively += (16 * length - lively) >> 2
                 residual = 0

@@ -84,23 +84,19 @@ class Encoder(Readings):
         if len(out) < 7:
             return 0
         ctl = self.ctl
-        blob = self._blob
-        ctl[_LOW] = 0
-        ctl[_RANGE] = 0xFFFFFF
+        ctl[_LOW] = ctl[_POS] = 0
+        ctl[_RANGE] = 0x1000000
         ctl[_END] = len(out) - 3
         ctl[_COUNT] = count
         self._out = out
         crc = 0
-        if blob:
-            out[0] = 0xE3
-            out[1] = blob[len(blob) - 2]
-            out[2] = blob[len(blob) - 1]
-            crc = self._field(len(blob) - 3, 3)
-            ctl[_POS] = 3
+        if self._blob:
+            crc = self._field(len(self._blob) - 3, 3)
+            self._bits(15, 4)
+            self._bits(crc, 16)
             self._head_ref(seq, count)
         else:
-            out[0] = 0xE2
-            ctl[_POS] = 1
+            self._bits(14, 4)
             self._head_self(seq, count)
         self._time_column(count)
         for c in range(self.width):
@@ -149,12 +145,14 @@ class Encoder(Readings):
         return bit
 
     def _number(self, value):
-        """0 to 2**30 - 1: 5 bits of bit length, the bits below the top one."""
+        """0 to 2**30 - 1: 4 bits of bit length or 15 and 4 more, the bits below the top one."""
         length = 0
         while value >> length:
             length += 1
-        self._bits(length, 5)
-        if length > 1:
+        self._bits(length if length < 15 else 15, 4)
+        if length > 14:
+            self._bits(length - 15, 4)
+        if length:
             self._bits(value, length - 1)
 
     def _near(self, value, usual):
@@ -196,7 +194,7 @@ class Encoder(Readings):
             self._bits(self.hi >> 16, 8)
         self._bits(self.hi, 16)
         self._bits(self.lo, 16)
-        if self._flag(self.ms[0] > 0, 2):
+        if self._flag(self.ms[0] > 0, 3):
             self._bits(self.ms[0], 10)
 
     def _field(self, at, size):
@@ -242,7 +240,7 @@ class Encoder(Readings):
             if not self._flag(not fits, 5):
                 self._trained(self.time_column(n, whole), n, 0)
                 return
-        self._flag(not whole, 2)
+        self._flag(not whole, 3)
         self._free(self.time_column(n, whole), n)
 
     def _channel(self, c, n):
@@ -267,7 +265,10 @@ class Encoder(Readings):
         self._value_and_free(at, n)
 
     def _value_and_free(self, at, n):
-        self._near((self.cols[at] >> 1) - _ZERO, 10)
+        first = (self.cols[at] >> 1) - _ZERO
+        self._number(abs(first))
+        if first:
+            self._flag(first < 0, 3)
         self._free(at, n)
 
     def _free(self, at, n):
@@ -276,7 +277,7 @@ class Encoder(Readings):
         ctl[_AT] = at
         survey(ctl, self.cols)
         least = ctl[_WEIGHTS]
-        if self._flag(least == 0, 2):
+        if self._flag(least == 0, 3):
             return
         best = 0
         for i in range(1, 4):
@@ -290,8 +291,10 @@ class Encoder(Readings):
             self._number(step)
             at = self.divided_column(at, n, (self.cols[at] >> 1) - _ZERO, step)
         scale = scale_of((least << 4) // n // step)
-        self._bits(best, 2)
-        self._bits(scale, 5)
+        if self._flag(best > 0, 2):
+            self._bits(best, 2)
+        self._flag(scale > 15, 3)
+        self._bits(scale, 4)
         self._preset(best, scale)
         self._code(at)
 
@@ -314,9 +317,16 @@ class Encoder(Readings):
 
     def _change(self, at, n):
         """The sum of the sizes of a column's changes."""
+        cols = self.cols
         size = 0
-        for i in range(at + 1, at + n):
-            size += min(abs((self.cols[i] >> 1) - (self.cols[i - 1] >> 1)), 8191)
+        last = cols[at] >> 1
+        for i in range(at, at + n):
+            v = cols[i] >> 1
+            d = v - last
+            last = v
+            if d < 0:
+                d = -d
+            size += d if d < 8191 else 8191
         return size
 
     def _common_step(self, at, n):

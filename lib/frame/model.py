@@ -54,8 +54,8 @@ def fresh_nodes():
     """Return nodes with their tables, and their start as bytes: every decision even."""
     nodes = array("H", bytes(768))
     for j in range(139):
-        nodes[j] = 2048 if j < 48 else 16384
-        nodes[j + 139] = 5 if j < 51 else 2 if j < 62 else 4
+        nodes[j] = 2048 if j < 48 else 16384 if j < 51 else 15700
+        nodes[j + 139] = 2 if 50 < j < 62 else 5
     for j in (51, 52, 55, 62, 69, 76, 83, 90, 97, 104, 111, 118, 125, 132):
         nodes[j] = 14500
     for j in range(64):

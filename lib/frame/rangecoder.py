@@ -5,16 +5,16 @@ beginning of another, so that `end` knows from the decoded numbers alone where i
 """
 from .errors import ProtocolError
 
-SEEN_LIMIT = 60         # where a node stops counting
+SEEN_LIMIT = 40         # where a node stops counting
 
 
 class RangeDecoder:
-    """Reads what narrow() in _fast.py wrote into data[pos:]."""
+    """Reads what narrow() in _fast.py wrote."""
 
-    def __init__(self, data, pos):
+    def __init__(self, data):
         self._data = data
-        self._pos = pos
-        self._range = 0xFFFFFF
+        self._pos = 0
+        self._range = 0x1000000
         self._code = 0
         for _ in range(3):
             self._code = self._code << 8 | self._next()
@@ -57,7 +57,9 @@ class RangeDecoder:
 
     def number(self):
         """0 to 2**30 - 1."""
-        length = self.bits(5)
+        length = self.bits(4)
+        if length == 15:
+            length += self.bits(4)
         if length > 30:
             raise ProtocolError("a number is too large")
         return 1 << length - 1 | self.bits(length - 1) if length else 0

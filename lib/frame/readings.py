@@ -11,7 +11,6 @@ from struct import pack_into
 _COUNT = 1      # flags of a channel: it is a count,
 _GAPS = 2       # values are missing,
 _WIDE = 4       # it is wide
-_NARROW = 1 << 27
 
 
 class Readings:
@@ -51,36 +50,43 @@ class Readings:
             raise ValueError("one value a channel")
         cols = self.cols
         flags = self.flags
+        at = i
         c = 0
         for v in values:
-            if v is None:
-                flags[c] |= _GAPS
-                cols[i] = cols[i - 1] & -2 if self.count else 0x20000000
-                if flags[c] & _WIDE:
-                    self.uppers[i] = self.uppers[i - 1]
-            elif -_NARROW < v < _NARROW and (v >= 0 or flags[c] & _COUNT == 0) and flags[c] < 4:
-                cols[i] = v + v + 0x20000001
+            if v is None or flags[c] or not -0x8000000 < v < 0x8000000:
+                self._add_odd(c, at, v)
             else:
-                self._add_wide(c, i, v)
-            i += self.batch
+                cols[at] = v + v + 0x20000001
+            at += self.batch
             c += 1
-        self.count += 1
+        self.count = i + 1
         return True
 
-    def _add_wide(self, c, i, v):
-        """Store a value by halves; it may be a heap object, with which sums would allocate."""
-        if not (0 <= v < 1 << 32 if self.flags[c] & _COUNT else -1 << 31 <= v < 1 << 31):
+    def _add_odd(self, c, at, v):
+        """Add a value that is missing, of a channel that is odd, or makes it wide."""
+        cols = self.cols
+        flags = self.flags[c]
+        if v is None:
+            flags |= _GAPS
+            cols[at] = cols[at - 1] & -2 if self.count else 0x20000000
+            self.uppers[at] = self.uppers[at - 1]
+        elif not (0 <= v < 1 << 32 if flags & _COUNT else -1 << 31 <= v < 1 << 31):
             raise ValueError("a value has 32 bits")
-        if not self.flags[c] & _WIDE:
-            self.flags[c] |= _WIDE
-            for j in range(i - self.count, i):
-                x = self.cols[j]
-                self.uppers[j] = (x - 0x20000000) >> 17 & 65535
-                self.cols[j] = x & 0x1FFFF | 0x20000000
-        eight = self._eight
-        pack_into("<q", eight, 0, v)
-        self.cols[i] = (eight[0] | eight[1] << 8) << 1 | 0x20000001
-        self.uppers[i] = eight[2] | eight[3] << 8
+        elif -0x8000000 < v < 0x8000000 and not flags & _WIDE:
+            cols[at] = v + v + 0x20000001
+        else:
+            if not flags & _WIDE:
+                flags |= _WIDE
+                for i in range(at - self.count, at):
+                    v0 = cols[i]
+                    self.uppers[i] = v0 - 0x20000000 >> 17 & 65535
+                    cols[i] = v0 & 0x1FFFF | 0x20000000
+            # It may be a heap object, with which arithmetic would allocate.
+            eight = self._eight
+            pack_into("<q", eight, 0, v)
+            cols[at] = (eight[0] | eight[1] << 8) << 1 | 0x20000001
+            self.uppers[at] = eight[2] | eight[3] << 8
+        self.flags[c] = flags
 
     def _add_time(self, i, time_ms):
         """Store a time as seconds and ms; False if it is too far from the first."""

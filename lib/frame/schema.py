@@ -50,7 +50,9 @@ class _Fields:
         length = 0
         while value >> length:
             length += 1
-        self.bits(length, 5)
+        self.bits(min(length, 15), 4)
+        if length > 14:
+            self.bits(length - 15, 4)
         if length > 1:
             self.bits(value, length - 1)
 
@@ -78,7 +80,8 @@ def pack(schema):
     interval = schema.interval_ms
     if not 0 < width <= 32 or not 0 <= interval < 1 << 29:
         raise ValueError("a schema has 1 to 32 channels, interval_ms below 2**29")
-    out.bits(width - 1, 5)
+    out.rare(width > 8)
+    out.bits(width - 1, 5 if width > 8 else 3)
     if interval % 1000 == 0 and interval // 1000 in INTERVALS_S:
         out.bits(INTERVALS_S.index(interval // 1000), 4)
     else:
