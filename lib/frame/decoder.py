@@ -9,8 +9,8 @@ Trusts nothing: every count is capped before anything is allocated, a CRC-24 cov
 from ._plain import crc24, seed
 from .errors import ProtocolError, UnknownProfile
 from .model import CRC, PRESETS, fresh_nodes, mantissa_at, mean_of, median_of
+from .profile import read_schema
 from .rangecoder import RangeDecoder
-from .schema import INTERVALS_S, KEYS, UNITS, Channel, Schema
 
 SELF = 14
 REF = 15
@@ -58,124 +58,6 @@ def mark_of(data):
     return (data[0] << 16 | data[1] << 8 | data[2]) >> 4 & 0xFFFF
 
 
-def read_schema(reader):
-    """Read what pack() of schema.py wrote."""
-    width = 1 + reader.bits(5 if reader.flag(3) else 3)
-    interval = reader.bits(4)
-    interval = reader.number() if interval == 15 else INTERVALS_S[interval] * 1000
-    if interval >= 1 << 29:
-        raise ProtocolError("the interval is too long")
-    units = UNITS.split("|")
-    channels = []
-    for _ in range(width):
-        unit = reader.bits(4)
-        if unit == 15:
-            unit += reader.bits(6)
-        unit_text = units[unit] if unit < 78 else reader.text()
-        key = KEYS[unit] if unit < 15 and reader.bits(1) else None
-        if key is None:
-            if unit > 14 and reader.bits(1):
-                raise ProtocolError("no encoder writes this")
-            key = reader.text()
-        decimals = reader.bits(2)
-        if decimals == 3:
-            decimals += reader.bits(3)
-        step = None
-        if reader.flag(3):
-            exponent = -reader.bits(4)
-            step = (reader.number(), exponent)
-        kind = "count" if reader.flag(3) else ""
-        if decimals > 9 or step and not 0 < step[0] < 1 << 29:
-            raise ProtocolError("no encoder writes this")
-        channels.append(Channel(key, unit_text, decimals, step, kind))
-    return Schema(tuple(channels), interval)
-
-
-class _FieldReader:
-    """Reads a schema out of a profile: pairs of bytes, number of bits and value."""
-
-    def __init__(self, fields):
-        self._fields = fields
-        self._at = 0
-
-    def bits(self, count):
-        value = 0
-        while count:
-            some = min(count, 8)
-            count -= some
-            if self._fields[self._at:self._at + 1] != bytes([some]):
-                raise ProtocolError("the profile does not hold together")
-            value = value << some | self._fields[self._at + 1]
-            self._at += 2
-        return value
-
-    def flag(self, shift):
-        if self._fields[self._at:self._at + 1] != b"\0":
-            raise ProtocolError("the profile does not hold together")
-        self._at += 2
-        return self._fields[self._at - 1] & 1
-
-    number = RangeDecoder.number
-    text = RangeDecoder.text
-
-
-class Prior:
-    """What a profile says of one column."""
-
-    def __init__(self, take, flags, timing, index):
-        self.flags = flags
-        if not timing:
-            ref = take()
-            self.ref = ref >> 1 ^ -(ref & 1)
-            self.step = take()
-            self.usual = take()
-            take()      # the usual change, by which the encoder sees whether the profile fits
-        self.median = take()
-        self.mean = take()
-        self.shift = take()
-        which = take()
-        self.others = [take() if which >> i & 1 else None for i in (4, 5)]
-        self.weights = [take() - 16384 if which >> i & 1 else 0 for i in range(6)]
-        self.longest = take()
-        if (self.median > 15 or self.mean > 480 or self.shift > 14 or self.longest > 15
-                or not timing and (self.step == 0 or self.usual > 28)
-                or any(x is not None and x >= index for x in self.others)
-                or any(not -16384 < w < 16384 for w in self.weights)):
-            raise ProtocolError("the profile does not hold together")
-        self.nodes = [take(True) for _ in range(3 * self.longest + mantissa_at(self.longest + 1) - 45)]
-
-
-def read_priors(profile, width):
-    """Return the Priors of time and channels that a profile holds; None for a column without."""
-    blob = profile.blob
-    at = profile.columns
-    priors = []
-    end = len(blob) - 3
-
-    def take(raw=False):
-        nonlocal at
-        value = shift = 0
-        while at < end:
-            byte = blob[at]
-            at += 1
-            value |= (byte if raw else byte & 127) << shift
-            shift += 7
-            if raw or byte < 128:
-                return value
-            if shift > 28:
-                break
-        raise ProtocolError("the profile does not hold together")
-
-    for index in range(-1, width):
-        flags = take()
-        size = take()
-        after = at + size
-        priors.append((flags, Prior(take, flags, index < 0, index) if size else None))
-        if at != after:
-            raise ProtocolError("the profile does not hold together")
-    return priors
-
-
 class _Decoder:
     def __init__(self, data, profile):
         self._data = data
@@ -190,8 +72,8 @@ class _Decoder:
     def frame(self):
         profile = self._profile
         if profile:
-            schema = read_schema(_FieldReader(profile.fields))
-            priors = read_priors(profile, len(schema.channels))
+            schema = profile.schema
+            priors = profile.priors
             stream, seq, start, count = self._head_ref(schema.interval_ms)
         else:
             stream, seq, start, count = self._head_self()
@@ -244,17 +126,16 @@ class _Decoder:
             stream, seq = self._stream_and_seq()
             return stream, seq, self._start(), count
         passed = read.number() if read.flag(2) else read.number() * count
-        stream = profile.stream_hi << 16 | profile.stream_lo
         seq = profile.seq + passed
         if seq >= 1 << 30:
             raise ProtocolError("the sequence number is out of range")
         if read.flag(4):
-            return stream, seq, self._start(), count
+            return profile.stream, seq, self._start(), count
         step = interval_ms // 1000
         off = read.near(1) * (step or 1)
         off += read.near(1)
-        seconds = (profile.hi << 16) + profile.lo + off + passed * step
-        return stream, seq, seconds * 1000 + profile.ms, count
+        seconds = profile.seconds + off + passed * step
+        return profile.stream, seq, seconds * 1000 + profile.ms, count
 
     # -- columns ------------------------------------------------------------------------
 
@@ -303,7 +184,7 @@ class _Decoder:
         low = 0 if ch.kind == "count" else -1 << 31
         if min(values) < low or max(values) >= low + (1 << 32):
             raise ProtocolError("a value is not of 32 bits")
-        # The encoder has a wide channel by halves: no other is predicted from it.
+        # The encoder holds a wide channel by halves: no other is predicted from it.
         self._filled.append([0] * count if wide else values)
         if here:
             values = [v if h else None for v, h in zip(values, here)]
@@ -330,14 +211,10 @@ class _Decoder:
         """Read a column as the profile describes it."""
         nodes = self._nodes
         self._reset()
-        stored = prior.longest + 1
-        places = [b + j for b in (0, 16, 32) for j in range(stored)]
-        places += range(48, mantissa_at(stored))
-        for j, p in zip(places, prior.nodes):
-            nodes[j] = p << 7 | 64
+        for j, p in prior.nodes:
+            nodes[j] = p
             nodes[j + 139] = SEEN_TRAINED
-        others = [_deltas(self._filled[x]) if x is not None else [0] * count
-                  for x in prior.others]
+        others = [[0] * count if x is None else _deltas(self._filled[x]) for x in prior.others]
         return self._column(first, count, here, prior.median, prior.mean, prior.shift,
                             prior.weights, others)
 
@@ -412,7 +289,7 @@ class _Decoder:
         """The size of a residual of this bit length."""
         size = 1
         rest = length - 1
-        first = 51 if length == 2 else 52 if length == 3 else 55 + 7 * (min(length, 15) - 4)
+        first = mantissa_at(min(length, 15))
         while rest and rest > length - 4:
             rest -= 1
             size = 2 * size + self._in.decide(self._nodes, first + size - 1)

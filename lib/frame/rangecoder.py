@@ -8,7 +8,34 @@ from .errors import ProtocolError
 SEEN_LIMIT = 40         # where a node stops counting
 
 
-class RangeDecoder:
+class Numbers:
+    """Numbers and names out of bits(count) and flag(shift)."""
+
+    def number(self):
+        """0 to 2**30 - 1."""
+        length = self.bits(4)
+        if length == 15:
+            length += self.bits(4)
+        if length > 30:
+            raise ProtocolError("a number is too large")
+        return 1 << length - 1 | self.bits(length - 1) if length else 0
+
+    def text(self):
+        """A key or unit, as text() of schema.py writes it."""
+        short = self.bits(1)
+        data = bytearray()
+        for _ in range(1 if short else self.bits(6)):
+            x = self.bits(5)
+            if 25 < x < 31 or short and x > 25:
+                raise ProtocolError("no encoder writes this")
+            data.append(97 + x if x < 26 else self.bits(8))
+        try:
+            return bytes(data).decode()
+        except UnicodeError:
+            raise ProtocolError("a name is no UTF-8") from None
+
+
+class RangeDecoder(Numbers):
     """Reads what narrow() in _fast.py wrote."""
 
     def __init__(self, data):
@@ -54,29 +81,6 @@ class RangeDecoder:
             return 1
         self._narrow(part, self._range - part)
         return 0
-
-    def number(self):
-        """0 to 2**30 - 1."""
-        length = self.bits(4)
-        if length == 15:
-            length += self.bits(4)
-        if length > 30:
-            raise ProtocolError("a number is too large")
-        return 1 << length - 1 | self.bits(length - 1) if length else 0
-
-    def text(self):
-        """A key or unit, as text() of schema.py writes it."""
-        short = self.bits(1)
-        data = bytearray()
-        for _ in range(1 if short else self.bits(6)):
-            x = self.bits(5)
-            if 25 < x < 31 or short and x > 25:
-                raise ProtocolError("no encoder writes this")
-            data.append(97 + x if x < 26 else self.bits(8))
-        try:
-            return bytes(data).decode()
-        except UnicodeError:
-            raise ProtocolError("a name is no UTF-8") from None
 
     def near(self, usual):
         """A signed number of about `usual` bits."""
