@@ -10,6 +10,8 @@ and Python agree on:
 
 `ctl`, `nodes` and `cols` are laid out in model.py; docs/WIRE.md defines the arithmetic.
 """
+# viper's own names: ruff: noqa: F821
+# pyright: reportUndefinedVariable=false
 import micropython
 
 

@@ -17,8 +17,8 @@ from .schema import pack
 
 try:
     from ._fast import column, crc24, narrow, seed, survey
-except (ImportError, ValueError, SyntaxError):
-    # No native code, or none for this chip: the same loops as bytecode.
+except (ImportError, ValueError, SyntaxError, AttributeError):
+    # No native code here, or none for this chip: the same loops as bytecode.
     from ._plain import column, crc24, narrow, seed, survey
 
 try:
@@ -62,6 +62,8 @@ class Encoder(Readings):
 
     @stream.setter
     def stream(self, value):
+        if self.count:
+            raise ValueError("close the frame first: it has one stream")
         self._stream_hi = value >> 16 & 32767
         self._stream_lo = value & 65535
 

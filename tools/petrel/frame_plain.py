@@ -18,7 +18,7 @@ them there.
 
 def plain(fast):
     """Return the text of _plain.py for the text of _fast.py."""
-    body = fast.split('"""\n', 1)[1].replace("import micropython\n", "", 1)
+    body = fast.split("import micropython\n", 1)[1]
     body = body.replace("@micropython.viper\n", "")
     return DOCSTRING + re.sub(r"ptr\d+\((\w+)\)", r"\1", body)
 
