@@ -238,6 +238,26 @@ def seed(nodes_, scale: int, median: int):
         j += 1
 
 
+def recall(nodes_, blob_, at: int, longest: int):
+    """Set the nodes of residuals up to `longest` bits to what a profile says from `at` on."""
+    nodes = nodes_
+    blob = blob_
+    end = 51
+    if longest > 1:
+        end = 52
+    if longest > 2:
+        end = 34 + 7 * longest
+    j = 0
+    while j < end:
+        nodes[j] = (blob[at] << 7) + 64
+        nodes[j + 139] = 30
+        at += 1
+        j += 1
+        if j < 48:
+            if (j & 15) > longest:
+                j = (j | 15) + 1
+
+
 def survey(ctl_, cols_):
     """Leave in ctl[8:12] the sums of the residuals' sizes that four predictors would leave."""
     ctl = ctl_

@@ -11,37 +11,15 @@ docs/WIRE.md defines the bytes, model.py the arrays `ctl` and `nodes`.
 from array import array
 from struct import pack_into
 
-from .model import CRC, PRESETS, fresh_nodes, mantissa_at, mean_of, median_of, scale_of
+from .model import CRC, PRESETS, fresh_nodes, mean_of, median_of, scale_of
 from .readings import Readings
 from .schema import pack
 
 try:
-    from ._fast import column, crc24, narrow, seed, survey
+    from ._fast import column, crc24, narrow, recall, seed, survey
 except (ImportError, ValueError, SyntaxError, AttributeError):
     # No native code here, or none for this chip: the same loops as bytecode.
-    from ._plain import column, crc24, narrow, seed, survey
-
-try:
-    from micropython import const
-except ImportError:
-    def const(value):
-        return value
-
-_LOW = const(0)
-_RANGE = const(1)
-_POS = const(2)
-_END = const(3)
-_COUNT = const(4)
-_MEDIAN = const(5)
-_MEAN = const(6)
-_SHIFT = const(7)
-_WEIGHTS = const(8)     # survey() leaves its sums here
-_LEVEL = const(14)
-_AT = const(15)
-_OTHERS = const(16)
-_ZERO = const(0x10000000)
-_NO_WEIGHT = const(16384)
-
+    from ._plain import column, crc24, narrow, recall, seed, survey
 
 class Encoder(Readings):
     """Readings that become a frame."""
@@ -86,10 +64,10 @@ class Encoder(Readings):
         if len(out) < 7:
             return 0
         ctl = self.ctl
-        ctl[_LOW] = ctl[_POS] = 0
-        ctl[_RANGE] = 0x1000000
-        ctl[_END] = len(out) - 3
-        ctl[_COUNT] = count
+        ctl[0] = ctl[2] = 0
+        ctl[1] = 0x1000000
+        ctl[3] = len(out) - 3
+        ctl[4] = count
         self._out = out
         crc = 0
         if self._blob:
@@ -112,13 +90,13 @@ class Encoder(Readings):
         """
         ctl = self.ctl
         self._out = None
-        low = ctl[_LOW]
+        low = ctl[0]
         unit = 65536
-        if (low + 65535 & -65536) + 65536 > low + ctl[_RANGE]:
+        if (low + 65535 & -65536) + 65536 > low + ctl[1]:
             unit = 256
         narrow(ctl, out, (low + unit - 1 & -unit) - low, unit >> 8)
-        end = ctl[_POS]
-        if end > ctl[_END]:
+        end = ctl[2]
+        if end > ctl[3]:
             return 0
         crc = crc24(out, end, crc, CRC)
         out[end] = crc >> 16
@@ -133,12 +111,12 @@ class Encoder(Readings):
         while count:
             some = 8 if count > 8 else count
             count -= some
-            size = self.ctl[_RANGE] >> some
+            size = self.ctl[1] >> some
             narrow(self.ctl, self._out, (value >> count & (1 << some) - 1) * size, size)
 
     def _flag(self, bit, shift):
         """A bit that is 1 once in 2**shift times; returns it."""
-        size = self.ctl[_RANGE]
+        size = self.ctl[1]
         part = size >> shift
         if bit:
             narrow(self.ctl, self._out, 0, part)
@@ -267,7 +245,7 @@ class Encoder(Readings):
         self._value_and_free(at, n)
 
     def _value_and_free(self, at, n):
-        first = (self.cols[at] >> 1) - _ZERO
+        first = (self.cols[at] >> 1) - 0x10000000
         self._number(abs(first))
         if first:
             self._flag(first < 0, 3)
@@ -276,14 +254,14 @@ class Encoder(Readings):
     def _free(self, at, n):
         """Code a column with the preset and the scale that suit it, and say which."""
         ctl = self.ctl
-        ctl[_AT] = at
+        ctl[15] = at
         survey(ctl, self.cols)
-        least = ctl[_WEIGHTS]
+        least = ctl[8]
         if self._flag(least == 0, 3):
             return
         best = 0
         for i in range(1, 4):
-            size = ctl[_WEIGHTS + i]
+            size = ctl[8 + i]
             size += size >> 3
             if size < least:
                 least = size
@@ -291,7 +269,7 @@ class Encoder(Readings):
         step = self._common_step(at, n)
         if self._flag(step > 1, 3):
             self._number(step)
-            at = self.divided_column(at, n, (self.cols[at] >> 1) - _ZERO, step)
+            at = self.divided_column(at, n, (self.cols[at] >> 1) - 0x10000000, step)
         scale = scale_of((least << 4) // n // step)
         if self._flag(best > 0, 2):
             self._bits(best, 2)
@@ -305,16 +283,16 @@ class Encoder(Readings):
         ctl = self.ctl
         weights = PRESETS[preset]
         for i in range(6):
-            ctl[_WEIGHTS + i] = _NO_WEIGHT + (weights[i] - 4 if i < 4 else 0)
-        ctl[_SHIFT] = preset and 2
-        ctl[_LEVEL] = _ZERO
-        ctl[_MEAN] = mean_of(scale)
-        ctl[_MEDIAN] = median_of(scale)
+            ctl[8 + i] = 16384 + (weights[i] - 4 if i < 4 else 0)
+        ctl[7] = preset and 2
+        ctl[14] = 0x10000000
+        ctl[6] = mean_of(scale)
+        ctl[5] = median_of(scale)
         pack_into("556s", self._nodes, 0, self._fresh)
-        seed(self._nodes, scale, ctl[_MEDIAN])
+        seed(self._nodes, scale, ctl[5])
 
     def _code(self, at):
-        self.ctl[_AT] = at
+        self.ctl[15] = at
         column(self.ctl, self._nodes, self.cols, self._out)
 
     def _change(self, at, n):
@@ -385,40 +363,33 @@ class Encoder(Readings):
                 ref = 0
                 fits = at >= 0
         if not self._flag(not fits, 5):
-            self._near((self.cols[at] >> 1) - _ZERO - ref, usual)
+            self._near((self.cols[at] >> 1) - 0x10000000 - ref, usual)
             self._trained(at, n, ref)
         return fits
 
     def _trained(self, at, n, ref):
         """Code a column by the rest of its description."""
         ctl = self.ctl
-        nodes = self._nodes
-        ctl[_MEDIAN] = self._next()
-        ctl[_MEAN] = self._next()
-        ctl[_SHIFT] = self._next()
-        ctl[_LEVEL] = ref + _ZERO
-        which = self._next()
-        usable = which
-        for i in range(2):
-            if which >> 4 + i & 1:
-                other = self._next()
-                ctl[_OTHERS + i] = other * self.batch
-                if self.flags[other] > 3:
-                    usable &= ~(16 << i)
-        for i in range(6):
-            w = self._next() if which >> i & 1 else _NO_WEIGHT
-            ctl[_WEIGHTS + i] = w if usable >> i & 1 else _NO_WEIGHT
-        pack_into("556s", nodes, 0, self._fresh)
-        longest = self._next()
         blob = self._blob
         p = self._at
-        j = 0
-        end = mantissa_at(longest + 1)
-        while j < end:
-            nodes[j] = blob[p] << 7 | 64
-            nodes[j + 139] = 30
+        for i in range(5, 8):
+            ctl[i] = blob[p]
             p += 1
-            j += 1
-            if j < 48 and j & 15 > longest:
-                j = (j | 15) + 1
+        ctl[14] = ref + 0x10000000
+        which = usable = blob[p]
+        p += 1
+        for i in range(2):
+            if which >> 4 + i & 1:
+                ctl[16 + i] = blob[p] * self.batch
+                if self.flags[blob[p]] > 3:
+                    usable &= ~(16 << i)
+                p += 1
+        for i in range(6):
+            ctl[8 + i] = 16384
+            if which >> i & 1:
+                if usable >> i & 1:
+                    ctl[8 + i] = blob[p] << 8 | blob[p + 1]
+                p += 2
+        pack_into("556s", self._nodes, 0, self._fresh)
+        recall(self._nodes, blob, p + 1, blob[p])
         self._code(at)

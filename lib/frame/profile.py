@@ -68,14 +68,15 @@ class Prior:
             take.number()       # the usual change, from which the encoder sees whether it fits
             if self.step == 0 or self.usual > 28:
                 raise _broken()
-        self.median = take.number()
-        self.mean = take.number()
-        self.shift = take.number()
-        which = take.number()
-        self.others = [take.number() if which >> i & 1 else None for i in (4, 5)]
-        self.weights = [take.number() - 16384 if which >> i & 1 else 0 for i in range(6)]
-        longest = take.number()
-        if (self.median > 15 or self.mean > 480 or self.shift > 14 or longest > 15 or which > 63
+        self.median = take.byte()
+        self.mean = take.byte()
+        self.shift = take.byte()
+        which = take.byte()
+        self.others = [take.byte() if which >> i & 1 else None for i in (4, 5)]
+        self.weights = [(take.byte() << 8 | take.byte()) - 16384 if which >> i & 1 else 0
+                        for i in range(6)]
+        longest = take.byte()
+        if (self.median > 15 or self.shift > 14 or longest > 15 or which > 63
                 or any(other is not None and other >= index for other in self.others)
                 or any(not -16384 < weight < 16384 for weight in self.weights)):
             raise _broken()

@@ -39,7 +39,7 @@ class Candidate:
     def settle(self):
         """Mean and median bit length from the histogram; get ready to learn."""
         total = sum(self.lengths) or 1
-        self.mean = min(16 * sum(i * n for i, n in enumerate(self.lengths)) // total, 480)
+        self.mean = min(16 * sum(i * n for i, n in enumerate(self.lengths)) // total, 255)
         below = 0
         for i, n in enumerate(self.lengths):
             below += n
@@ -286,19 +286,20 @@ def _record(h, best):
         _varint(out, h.step)
         _varint(out, min((16 * h.sum // max(h.count, 1) + 10) >> 4, 28))
         _varint(out, 16 * h.changes // max(h.count, 1))
-    _varint(out, best.median)
-    _varint(out, best.mean)
-    _varint(out, best.shift)
-    _varint(out, sum(1 << i for i in range(6) if best.weights[i]))
+    out.append(best.median)
+    out.append(best.mean)
+    out.append(best.shift)
+    out.append(sum(1 << i for i in range(6) if best.weights[i]))
     for i in (4, 5):
         if best.weights[i]:
-            _varint(out, best.others[i - 4])
+            out.append(best.others[i - 4])
     for weight in best.weights:
         if weight:
-            _varint(out, weight + WEIGHT_BIAS)
+            out.append(weight + WEIGHT_BIAS >> 8)
+            out.append(weight + WEIGHT_BIAS & 255)
     longest = max(i for i, n in enumerate(best.lengths) if n or not i)
     longest = min(longest, 15)
-    _varint(out, longest)
+    out.append(longest)
     for base in (0, 16, 32):
         for j in range(longest + 1):
             out.append(best.sums[base + j] // best.frames >> 7)

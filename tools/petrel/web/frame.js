@@ -326,15 +326,15 @@ function readPrior(prior, index, take, byte) {
     take();
     if (prior.step === 0 || prior.usual > 28) refuse("the profile does not hold together");
   }
-  prior.median = take();
-  prior.mean = take();
-  prior.shift = take();
-  const which = take();
+  prior.median = byte();
+  prior.mean = byte();
+  prior.shift = byte();
+  const which = byte();
   const set = (i) => which >> i & 1;
-  prior.others = [4, 5].map((i) => set(i) ? take() : null);
-  prior.weights = [0, 1, 2, 3, 4, 5].map((i) => set(i) ? take() - 16384 : 0);
-  prior.longest = take();
-  if (prior.median > 15 || prior.mean > 480 || prior.shift > 14 || prior.longest > 15 ||
+  prior.others = [4, 5].map((i) => set(i) ? byte() : null);
+  prior.weights = [0, 1, 2, 3, 4, 5].map((i) => set(i) ? byte() * 256 + byte() - 16384 : 0);
+  prior.longest = byte();
+  if (prior.median > 15 || prior.shift > 14 || prior.longest > 15 ||
       which > 63 || prior.others.some((other) => other !== null && other >= index) ||
       prior.weights.some((w) => Math.abs(w) >= 16384)) {
     refuse("the profile does not hold together");
