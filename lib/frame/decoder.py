@@ -149,8 +149,6 @@ class _Decoder:
         else:
             unit = 1 if self._in.flag(3) else 1000
             column = self._free(count, None)
-        if unit == 1000 and interval_ms % 1000:
-            raise ProtocolError("whole seconds do not go with this interval")
         times = [start + i * interval_ms + unit * d for i, d in enumerate(column)]
         if min(times) < 0 or max(times) >> 48:
             raise ProtocolError("a time is out of range")

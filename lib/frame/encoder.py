@@ -31,6 +31,7 @@ class Encoder(Readings):
         self.ctl = array("i", bytes(72))
         self._out = self._blob = None
         self._at = self._after = 0      # where the profile describes this and the next column
+        self._hi_s = self._lo_s = self._rest_ms = 0     # the first time by halves of its seconds
         self.stream = 0
 
     @property
@@ -69,6 +70,7 @@ class Encoder(Readings):
         ctl[3] = len(out) - 3
         ctl[4] = count
         self._out = out
+        self._split_start()
         crc = 0
         if self._blob:
             crc = self._field(len(self._blob) - 3, 3)
@@ -170,12 +172,23 @@ class Encoder(Readings):
 
     def _start(self):
         """The first time as it is: seconds in 32 bits, the seldom part above them, and ms."""
-        if self._flag(self.hi >> 16 > 0, 6):
-            self._bits(self.hi >> 16, 8)
-        self._bits(self.hi, 16)
-        self._bits(self.lo, 16)
-        if self._flag(self.ms[0] > 0, 3):
-            self._bits(self.ms[0], 10)
+        if self._flag(self._hi_s >> 16 > 0, 6):
+            self._bits(self._hi_s >> 16, 8)
+        self._bits(self._hi_s, 16)
+        self._bits(self._lo_s, 16)
+        if self._flag(self._rest_ms > 0, 3):
+            self._bits(self._rest_ms, 10)
+
+    def _split_start(self):
+        """Divide the first time by 1000, in halves that fit 31 bits."""
+        t = self.start
+        x = t[4] | t[5] << 8
+        self._hi_s = x // 1000 << 16
+        x = x % 1000 << 16 | t[2] | t[3] << 8
+        self._hi_s += x // 1000
+        x = x % 1000 << 16 | t[0] | t[1] << 8
+        self._lo_s = x // 1000
+        self._rest_ms = x % 1000
 
     def _field(self, at, size):
         """A number in the profile's head."""
@@ -200,12 +213,12 @@ class Encoder(Readings):
             self._number(passed // count)
         # How far the clock is from where the sequence number makes one expect it.
         step = self.interval // 1000
-        hi = self.hi - self._field(11, 3)
-        if self._flag(not -2048 < hi < 2048 or self.ms[0] != self._field(16, 2)
+        hi = self._hi_s - self._field(11, 3)
+        if self._flag(not -2048 < hi < 2048 or self._rest_ms != self._field(16, 2)
                       or passed > 0x7000000 // (step or 1) or self.interval % 1000 > 0, 4):
             self._start()
             return
-        off = (hi << 16) + self.lo - self._field(14, 2) - passed * step
+        off = (hi << 16) + self._lo_s - self._field(14, 2) - passed * step
         step = step or 1
         rest = (off + (step >> 1)) % step - (step >> 1)
         self._near((off - rest) // step, 1)
@@ -214,14 +227,16 @@ class Encoder(Readings):
     # -- columns ------------------------------------------------------------------------
 
     def _time_column(self, n):
-        whole = self.whole and self.interval % 1000 == 0
+        at = self.divided_column(self.times, n, 0, 1000)
+        whole = at >= 0
+        if not whole:
+            at = self.times
         if self._blob:
-            fits = self._describe() & 1 == whole
-            if not self._flag(not fits, 5):
-                self._trained(self.time_column(n, whole), n, 0)
+            if not self._flag(self._describe() & 1 != whole, 5):
+                self._trained(at, n, 0)
                 return
         self._flag(not whole, 3)
-        self._free(self.time_column(n, whole), n)
+        self._free(at, n)
 
     def _channel(self, c, n):
         at = c * self.batch

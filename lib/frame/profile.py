@@ -143,7 +143,7 @@ def read_schema(reader):
     width = 1 + reader.bits(5 if reader.flag(3) else 3)
     interval = reader.bits(4)
     interval = reader.number() if interval == 15 else INTERVALS_S[interval] * 1000
-    if interval >= 1 << 29:
+    if interval >= 1 << 28:
         raise ProtocolError("the interval is too long")
     units = UNITS.split("|")
     channels = []

@@ -78,8 +78,8 @@ def pack(schema):
     out = _Fields()
     width = len(schema.channels)
     interval = schema.interval_ms
-    if not 0 < width <= 32 or not 0 <= interval < 1 << 29:
-        raise ValueError("a schema has 1 to 32 channels, interval_ms below 2**29")
+    if not 0 < width <= 32 or not 0 <= interval < 1 << 28:
+        raise ValueError("a schema has 1 to 32 channels, interval_ms below 2**28")
     out.rare(width > 8)
     out.bits(width - 1, 5 if width > 8 else 3)
     if interval % 1000 == 0 and interval // 1000 in INTERVALS_S:

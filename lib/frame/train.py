@@ -92,13 +92,12 @@ class Trainer:
     def feed(self, seq):
         """Take in the readings that the encoder holds; `seq` numbers the first."""
         e = self._encoder
-        last = e.count - 1
-        seconds = (e.hi << 16) + e.lo + e.seconds[last]
-        self._base = (seq + e.count, seconds * 1000 + e.ms[last] + e.interval)
+        start = int.from_bytes(e.start, "little") + e.count * e.interval
+        self._base = (seq + e.count, start + (e.cols[e.times + e.count - 1] >> 1) - ZERO)
         self._frames += 1
         e.ctl[4] = e.count
         if self._pass == 0:
-            self._whole = self._whole and e.whole and e.interval % 1000 == 0
+            self._whole = self._whole and e.divided_column(e.times, e.count, 0, 1000) >= 0
             self._batch = e.count
         work = (self._extents, self._least_squares, self._residuals, self._learn)[self._pass]
         for habits in self._habits:
@@ -149,9 +148,7 @@ class Trainer:
         """Return where a column is, as a REF frame would code it; -1 if it would not."""
         h.level = 0
         if h.index < 0:
-            if self._whole and not e.whole:
-                return -1
-            return e.time_column(n, self._whole)
+            return e.divided_column(e.times, n, 0, 1000) if self._whole else e.times
         at = h.index * e.batch
         if e.flags[h.index] > 3 or e.first_value(at, n) == n:
             return -1
