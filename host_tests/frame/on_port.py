@@ -44,7 +44,7 @@ def encoded():
     for case in cases():
         rows = [tuple(row) for row in case["values"]]
         encoder = Encoder(schema_of(case), len(rows))
-        encoder.stream = STREAM
+        encoder.begin(STREAM)
         if case["profile"]:
             encoder.use(binascii.unhexlify(case["profile"]))
         out = bytearray(9000)
@@ -93,7 +93,7 @@ def trained():
     case = next(cases())
     rows = [tuple(row) for row in case["values"]]
     encoder = Encoder(schema_of(case), len(rows))
-    encoder.stream = STREAM
+    encoder.begin(STREAM)
     trainer = Trainer(encoder)
     for _ in range(Trainer.PASSES):
         encoder.clear()
@@ -118,7 +118,7 @@ def timed():
                 reading[ch.key] = value / 10 ** ch.decimals if ch.decimals else value
         objects.append(reading)
     encoder = Encoder(schema, len(rows))
-    encoder.stream = STREAM
+    encoder.begin(STREAM)
     if case["profile"]:
         encoder.use(binascii.unhexlify(case["profile"]))
     out = bytearray(2000)

@@ -101,7 +101,7 @@ def random_readings(seed):
 def encode(schema, times, rows, seq=1, blob=None, stream=STREAM, batch=None):
     """Encode readings; returns [(frame, first, end)], more than one where the clock leaps."""
     encoder = Encoder(schema, batch or len(rows))
-    encoder.stream = stream
+    encoder.begin(stream)
     encoder.use(blob)
     buffer = bytearray(600 + len(rows) * len(schema.channels) * 12)
     frames = []
@@ -122,7 +122,7 @@ def encode(schema, times, rows, seq=1, blob=None, stream=STREAM, batch=None):
 def train(schema, times, rows, batch=60, revision=1):
     """Return the blob of a profile trained on readings."""
     encoder = Encoder(schema, batch)
-    encoder.stream = STREAM
+    encoder.begin(STREAM)
     trainer = Trainer(encoder)
     for _ in range(Trainer.PASSES):
         first = 0

@@ -98,7 +98,7 @@ def test_a_buffer_that_is_too_small_is_refused_and_nothing_is_lost():
     schema, times, rows = random_readings(11)
     (frame, _, _), *_ = encode(schema, times, rows)
     encoder = Encoder(schema, len(rows))
-    encoder.stream = 0x2BADCAFE
+    encoder.begin(0x2BADCAFE)
     for time_ms, row in zip(times, rows, strict=True):
         encoder.add(time_ms, row)
     for size in range(len(frame)):
@@ -131,12 +131,12 @@ def test_a_leap_of_the_clock_closes_the_frame():
 
 def test_another_stream_closes_the_frame():
     encoder = Encoder(one_channel(), 9)
-    encoder.stream = 7
+    encoder.begin(7)
     encoder.add(0, (1,))
     with pytest.raises(ValueError, match="close the frame"):
-        encoder.stream = 8      # the device came up again
+        encoder.begin(8)      # the device came up again
     encoder.clear()
-    encoder.stream = 8
+    encoder.begin(8)
 
 
 def test_another_schema_or_interval_needs_another_encoder_and_profile():

@@ -1,7 +1,7 @@
 """Pack readings into frames. Nothing here allocates once an Encoder is made.
 
     encoder = Encoder(schema, 60)
-    encoder.stream = stream_id
+    encoder.begin(stream)
     if not encoder.add(time_ms, (2550, None)):    # full, or the clock leapt: close the frame
         size = encoder.encode_into(buffer, seq)   # seq: the number of the first reading
         encoder.clear()
@@ -32,19 +32,15 @@ class Encoder(Readings):
         self._out = self._blob = None
         self._at = self._after = 0      # where the profile describes this and the next column
         self._hi_s = self._lo_s = self._rest_ms = 0     # the first time by halves of its seconds
-        self.stream = 0
+        self.begin(0)
 
-    @property
-    def stream(self):
-        """The id of the queue's life that the readings belong to, 31 bits."""
-        return self._stream_hi << 16 | self._stream_lo
-
-    @stream.setter
-    def stream(self, value):
-        if self.count:
-            raise ValueError("close the frame first: it has one stream")
-        self._stream_hi = value >> 16 & 32767
-        self._stream_lo = value & 65535
+    def begin(self, stream):
+        """Say which stream the readings to come are of: 31 bits, the id of the queue's life."""
+        if self.count or not 0 <= stream < 1 << 31:
+            raise ValueError("close the frame first: it has one stream, an id of 31 bits")
+        self.stream = stream
+        self._stream_hi = stream >> 16
+        self._stream_lo = stream & 65535
 
     def use(self, blob):
         """Write REF frames by this profile, SELF frames if it is None."""

@@ -94,7 +94,7 @@ def measure(encoder, times, rows, size, profiles):
 def train(schema, times, rows, size=60):
     """Return the Profile that a device would make of these readings."""
     encoder = Encoder(schema, size)
-    encoder.stream = STREAM
+    encoder.begin(STREAM)
     trainer = Trainer(encoder)
     for _ in range(Trainer.PASSES):
         encoder.clear()
@@ -118,7 +118,7 @@ def bench(spec, folder, sizes=SIZES):
     result = {}
     for size in sizes:
         encoder = Encoder(schema, size)
-        encoder.stream = STREAM
+        encoder.begin(STREAM)
         result[size] = {"self": measure(encoder, times, rows, size, {})}
         if profile:
             encoder.use(profile.blob)
