@@ -12,8 +12,10 @@ the residuals of each candidate are; 3 the probabilities of each candidate and w
 by the encoder's own loop. Takes about 4 KB a channel while it lives, and floats: what it finds
 goes into the profile as integers, so that the model itself never sees one.
 """
+from .describe import record, varint
 from .encoder import column, crc24, seed
-from .model import CRC, fresh_nodes, mantissa_at, mean_of
+from .least_squares import solve
+from .model import CRC, fresh_nodes, mean_of
 
 ZERO = 0x10000000   # the biases of numbers in `cols` and of weights, see model.py
 WEIGHT_BIAS = 16384
@@ -264,52 +266,16 @@ class Trainer:
             if h.index < 0:
                 flags = 1 if self._whole else 0
             if h.stray or not best.frames:
-                _varint(out, flags)
-                _varint(out, 0)
+                varint(out, flags)
+                varint(out, 0)
                 continue
-            record = _record(h, best)
-            _varint(out, flags)
-            _varint(out, len(record))
+            record = record(h, best)
+            varint(out, flags)
+            varint(out, len(record))
             out += record
         crc = crc24(out, len(out), 0, CRC)
         out += bytes([crc >> 16, crc >> 8 & 255, crc & 255])
         return bytes(out)
-
-
-def _record(h, best):
-    out = bytearray()
-    if h.index >= 0:
-        _varint(out, h.ref << 1 if h.ref >= 0 else (-h.ref << 1) - 1)
-        _varint(out, h.step)
-        _varint(out, min((16 * h.sum // max(h.count, 1) + 10) >> 4, 28))
-        _varint(out, 16 * h.changes // max(h.count, 1))
-    out.append(best.median)
-    out.append(best.mean)
-    out.append(best.shift)
-    out.append(sum(1 << i for i in range(6) if best.weights[i]))
-    for i in (4, 5):
-        if best.weights[i]:
-            out.append(best.others[i - 4])
-    for weight in best.weights:
-        if weight:
-            out.append(weight + WEIGHT_BIAS >> 8)
-            out.append(weight + WEIGHT_BIAS & 255)
-    longest = max(i for i, n in enumerate(best.lengths) if n or not i)
-    longest = min(longest, 15)
-    out.append(longest)
-    for base in (0, 16, 32):
-        for j in range(longest + 1):
-            out.append(best.sums[base + j] // best.frames >> 7)
-    for j in range(48, mantissa_at(longest + 1)):
-        out.append(best.sums[j] // best.frames >> 7)
-    return out
-
-
-def _varint(out, value):
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
 
 
 def _clip(delta):
@@ -319,7 +285,7 @@ def _clip(delta):
 def _propose(h):
     """Add the least-squares predictors to the candidates."""
     own = list(range(OWN))
-    energy, weights = _solve(h, own)
+    energy, weights = solve(h, own)
     if weights:
         _candidate(h, own, weights)
     chosen = []
@@ -327,7 +293,7 @@ def _propose(h):
         best = None
         for i in range(len(h.others)):
             if OWN + i not in chosen:
-                found = _solve(h, own + chosen + [OWN + i])
+                found = solve(h, own + chosen + [OWN + i])
                 if found[1] and found[0] < 0.995 * energy and (not best or found[0] < best[0]):
                     best = (found[0], OWN + i, found[1])
         if not best:
@@ -337,7 +303,7 @@ def _propose(h):
         weights = best[2]
     if chosen:
         _candidate(h, own + chosen, weights)
-        _, weights = _solve(h, chosen)
+        _, weights = solve(h, chosen)
         if weights:
             _candidate(h, chosen, weights)
 
@@ -359,23 +325,3 @@ def _candidate(h, features, weights):
         six = [round(w * (1 << shift)) for w in six]
         if any(six):
             h.candidates.append(Candidate(shift, six, others))
-
-
-def _solve(h, features):
-    """Least squares over some features: (energy that is left, weights or None)."""
-    n = len(features)
-    m = [[h.squares[i][j] for j in features] + [h.products[i]] for i in features]
-    for i in range(n):
-        m[i][i] = m[i][i] * 1.0001 + 1e-3
-    for i in range(n):
-        p = max(range(i, n), key=lambda r: abs(m[r][i]))
-        if abs(m[p][i]) < 1e-9:
-            return h.energy, None
-        m[i], m[p] = m[p], m[i]
-        for r in range(n):
-            if r != i:
-                f = m[r][i] / m[i][i]
-                for k in range(i, n + 1):
-                    m[r][k] -= f * m[i][k]
-    weights = [m[i][n] / m[i][i] for i in range(n)]
-    return h.energy - sum(w * h.products[f] for w, f in zip(weights, features)), weights
