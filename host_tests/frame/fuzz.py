@@ -13,12 +13,11 @@ import sys
 import time
 import tracemalloc
 
+from frame._plain import crc24
 from frame.decoder import decode
 from frame.errors import ProtocolError
 from frame.model import CRC
 from frame.profile import Profile
-
-from frame._plain import crc24
 from host_tests.frame import golden
 
 LIMIT_S = 5.0

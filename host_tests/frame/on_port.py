@@ -1,17 +1,18 @@
 # Runs on MicroPython, started by ports.py: on_port.py IMAGE WHAT FILE
+# ruff: noqa: I001
 import sys
 
 sys.path.insert(0, sys.argv[1])
 
-import binascii  # noqa: E402
-import gc  # noqa: E402
-import json  # noqa: E402
-import time  # noqa: E402
+import binascii
+import gc
+import json
+import time
 
-import micropython  # noqa: E402
-from frame import encoder as module  # noqa: E402
-from frame.encoder import Encoder  # noqa: E402
-from frame.schema import Channel, Schema  # noqa: E402
+import micropython
+from frame import encoder as module
+from frame.encoder import Encoder
+from frame.schema import Channel, Schema
 
 STREAM = 0x2BADCAFE
 
@@ -70,7 +71,7 @@ def decoded():
 
 def memory():
     """Print the bytes that an encoder of 8 channels x 60 readings keeps."""
-    schema = Schema(tuple([Channel("k%d" % i, "Cel", 2, None, "") for i in range(8)]), 1000)
+    schema = Schema(tuple([Channel("k" + str(i), "Cel", 2, None, "") for i in range(8)]), 1000)
     Encoder(schema, 60)
     gc.collect()
     before = gc.mem_alloc()
@@ -113,7 +114,7 @@ def timed():
     objects = []
     for i in range(len(rows)):
         reading = {"ts": times[i] // 1000}
-        for ch, value in zip(schema.channels, rows[i]):
+        for ch, value in zip(schema.channels, rows[i]):  # noqa: B905
             if value is not None:
                 reading[ch.key] = value / 10 ** ch.decimals if ch.decimals else value
         objects.append(reading)

@@ -3,11 +3,11 @@
 import tracemalloc
 
 import pytest
+
 from frame import decoder
 from frame.decoder import decode
 from frame.errors import ProtocolError, UnknownProfile
 from frame.profile import Profile
-
 from host_tests.frame import fuzz, golden
 from host_tests.frame.samples import random_readings, train
 

@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from frame.decoder import decode
 from frame.profile import Profile
-
 from host_tests.frame import golden
 from host_tests.frame.samples import STREAM, encode
 
@@ -77,3 +77,16 @@ def test_javascript_refuses_what_is_damaged():
                           timeout=110)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 10000
+
+
+def test_the_worked_example_of_the_docs():
+    page = SCRIPT.parents[2] / "docs"
+    text = next(path.read_text() for path in (page / "FRAME_WIRE.md", page / "WIRE.md")
+                if path.exists() and "e2 46 8a" in path.read_text())
+    line = next(line for line in text.splitlines() if line.startswith("e2 46 8a"))
+    frame = decode(bytes.fromhex(line))
+    assert (frame.stream, frame.seq) == (0x12345678, 42)
+    assert frame.times == [1732265000000, 1732265010000, 1732265021000, 1732265030000]
+    assert frame.values == [(2150, 60), (2153, 60), (2151, None), (2158, 61)]
+    rows = [(2150, 60), (2153, 60), (2151, None), (2158, 61)]
+    assert encode(frame.schema, frame.times, rows, 42, stream=0x12345678)[0][0].hex(" ") == line

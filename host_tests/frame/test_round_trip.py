@@ -1,13 +1,13 @@
 """Does every reading come back as it went in?"""
 
 import pytest
-from frame.encoder import Encoder
-from frame.schema import Schema, channel
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from petrel import frame_bench
 
+from frame.encoder import Encoder
+from frame.schema import Schema, channel
 from host_tests.frame.samples import check, encode, kept_series, random_readings, train
+from petrel import frame_bench
 
 SERIES = kept_series()
 NAMES = ("weather_station_10min", "astro_pi_10s", "airport_1h", "mote_5s")
@@ -43,7 +43,7 @@ def test_random_readings_by_a_profile_of_their_own(seed):
 @pytest.mark.parametrize("seed", range(60))
 def test_random_readings_by_a_profile_that_does_not_fit(seed):
     schema, times, rows = random_readings(2000 + seed)
-    quiet = [(None,) + tuple(5 for _ in schema.channels[1:])] * 60
+    quiet = [(None, *(5 for _ in schema.channels[1:]))] * 60
     blob = train(schema, [i * schema.interval_ms for i in range(60)], quiet)
     check(schema, times, rows, 7, blob)
 

@@ -28,6 +28,6 @@ def readings(count, seed=1):
         times.append(now + 1000 * rng.randint(-2, 2))
         rows.append((round(temperature * 16), round(60 - 15 * day + rng.gauss(0, 1.2)),
                      round(100 * pressure), round(10 * max(0, 8 + gust)),
-                     10 * round(direction / 10), round(10 * (12.4 + 0.4 * day) + rng.gauss(0, .3))))
+                     10 * round(direction / 10), round(124 + 4 * day + rng.gauss(0, .3))))
         now += 600000
     return schema, times, rows

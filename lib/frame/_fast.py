@@ -10,7 +10,8 @@ and Python agree on:
 
 `ctl`, `nodes` and `cols` are laid out in model.py; docs/WIRE.md defines the arithmetic.
 """
-# viper's own names: ruff: noqa: F821
+# viper knows ptr8, ptr16 and ptr32; one loop in one place is what makes it fast.
+# ruff: noqa: C901, F821, SIM102
 # pyright: reportUndefinedVariable=false
 import micropython
 

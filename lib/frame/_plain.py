@@ -3,6 +3,7 @@
 Made from `_fast.py`, where they are explained, by `tools/petrel/frame_plain.py`: change
 them there.
 """
+# ruff: noqa: C901, SIM102
 
 
 def narrow(ctl_, out_, start: int, size: int):

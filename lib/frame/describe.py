@@ -3,6 +3,7 @@ from .model import mantissa_at
 
 
 def record(h, best):
+    """Return the bytes that describe a column: its Habits, its best Candidate (train.py)."""
     out = bytearray()
     if h.index >= 0:
         varint(out, h.ref << 1 if h.ref >= 0 else (-h.ref << 1) - 1)
@@ -32,6 +33,7 @@ def record(h, best):
 
 
 def varint(out, value):
+    """Append a number, 7 bits a byte, low ones first."""
     while value > 127:
         out.append(value & 127 | 128)
         value >>= 7

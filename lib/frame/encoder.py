@@ -95,10 +95,9 @@ class Encoder(Writer):
         whole = at >= 0
         if not whole:
             at = self.times
-        if self._blob:
-            if not self._flag(self._describe() & 1 != whole, 5):
-                self._trained(at, n, 0)
-                return
+        if self._blob and not self._flag(self._describe() & 1 != whole, 5):
+            self._trained(at, n, 0)
+            return
         self._flag(not whole, 3)
         self._free(at, n)
 

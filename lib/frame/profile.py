@@ -165,7 +165,7 @@ def read_schema(reader):
             exponent = -reader.bits(4)
             step = (reader.number(), exponent)
         kind = "count" if reader.flag(3) else ""
-        if decimals > 9 or step and not 0 < step[0] < 1 << 29:
+        if decimals > 9 or (step and not 0 < step[0] < 1 << 29):
             raise ProtocolError("no encoder writes this")
         channels.append(Channel(key, unit_text, decimals, step, kind))
     return Schema(tuple(channels), interval)

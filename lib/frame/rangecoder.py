@@ -26,7 +26,7 @@ class Numbers:
         data = bytearray()
         for _ in range(1 if short else self.bits(6)):
             x = self.bits(5)
-            if 25 < x < 31 or short and x > 25:
+            if 25 < x < 31 or (short and x > 25):
                 raise ProtocolError("no encoder writes this")
             data.append(97 + x if x < 26 else self.bits(8))
         try:
@@ -119,10 +119,13 @@ class RangeDecoder(Numbers):
         """Check that the stream ends as the encoder ends it; return the position after it."""
         seen = int.from_bytes(self._data[self._pos - 3:self._pos], "big")
         low = seen - self._code & 0xFFFFFF
-        for size, unit in ((1, 65536), (2, 256)):
+        size = 1
+        unit = 65536
+        point = low + unit - 1 & -unit
+        if point + unit > low + self._range:
+            size = 2
+            unit = 256
             point = low + unit - 1 & -unit
-            if point + unit <= low + self._range:
-                break
         if point & 0xFFFFFF != seen & -unit:
             raise ProtocolError("the frame does not end as it must")
         return self._pos - 3 + size

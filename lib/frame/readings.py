@@ -62,7 +62,7 @@ class Readings:
             else:
                 cols[at] = v + v + 0x20000001
             at += batch
-            c += 1
+            c += 1  # noqa: SIM113, enumerate() would allocate
         self.count += 1
         return True
 

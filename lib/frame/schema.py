@@ -73,7 +73,7 @@ class _Fields:
                 self.bits(byte, 8)
 
 
-def pack(schema):
+def pack(schema):   # noqa: C901, one branch a field
     """Return the fields of a schema; ValueError if it is none."""
     out = _Fields()
     width = len(schema.channels)

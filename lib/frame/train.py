@@ -113,7 +113,7 @@ class Trainer:
                 h.step = h.step or 1
                 if h.index >= 0 and h.count and not h.stray:
                     h.ref = h.first + h.step * round(h.sum / h.count / h.step)
-                h.stray = h.stray or h.index >= 0 and not h.count
+                h.stray = h.stray or (h.index >= 0 and not h.count)
             elif self._pass == 1 and not h.stray:
                 _propose(h)
             elif self._pass == 2:
@@ -269,10 +269,10 @@ class Trainer:
                 varint(out, flags)
                 varint(out, 0)
                 continue
-            record = record(h, best)
+            rest = record(h, best)
             varint(out, flags)
-            varint(out, len(record))
-            out += record
+            varint(out, len(rest))
+            out += rest
         crc = crc24(out, len(out), 0, CRC)
         out += bytes([crc >> 16, crc >> 8 & 255, crc & 255])
         return bytes(out)

@@ -8,6 +8,7 @@ not decode to what went in ends the run with status 1.
 """
 import argparse
 import csv
+import itertools
 import json
 import math
 import pathlib
@@ -51,9 +52,9 @@ def load(spec, folder):
                         for row in rows])
         channels.append(Channel(ch["key"], ch["unit"], ch["decimals"], step_of(ch),
                                 "count" if ch.get("kind") == "count" else ""))
-    gaps = sorted(b - a for a, b in zip(times, times[1:]))
+    gaps = sorted(b - a for a, b in itertools.pairwise(times))
     interval = round(gaps[len(gaps) // 2], -3) or gaps[len(gaps) // 2]
-    return Schema(tuple(channels), interval), times, list(zip(*columns))
+    return Schema(tuple(channels), interval), times, list(zip(*columns, strict=True))
 
 
 def starts(total, size):

@@ -13,6 +13,7 @@ DOCSTRING = '''"""The inner loops of the encoder in ordinary Python.
 Made from `_fast.py`, where they are explained, by `tools/petrel/frame_plain.py`: change
 them there.
 """
+# ruff: noqa: C901, SIM102
 '''
 
 
