@@ -6,7 +6,7 @@
 Trusts nothing: every count is capped before anything is allocated, a CRC-24 covers all bytes
 (and, in a REF frame, the profile), and a frame is read to exactly its end. Raises ProtocolError.
 """
-from ._plain import crc24, seed
+from .loops import crc24, seed
 from .errors import ProtocolError, UnknownProfile
 from .model import CRC, PRESETS, fresh_nodes, mantissa_at, mean_of, median_of
 from .profile import read_schema
@@ -231,7 +231,7 @@ class _Decoder:
             self._nodes[j] = self._fresh[2 * j] | self._fresh[2 * j + 1] << 8
 
     def _scaled(self, first, count, here, preset, scale):
-        weights = [x - 4 for x in PRESETS[preset]] + [0, 0]
+        weights = [x - 4 for x in PRESETS[4 * preset:4 * preset + 4]] + [0, 0]
         self._reset()
         seed(self._nodes, scale, median_of(scale))
         return self._column(first, count, here, median_of(scale), mean_of(scale),

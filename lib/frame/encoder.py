@@ -10,14 +10,9 @@ docs/WIRE.md defines the bytes, model.py the arrays `ctl` and `nodes`.
 """
 from struct import pack_into
 
+from .loops import column, crc24, narrow, recall, seed, survey
 from .model import CRC, PRESETS, fresh_nodes, mean_of, median_of, scale_of
 from .writer import Writer
-
-try:
-    from ._fast import column, crc24, narrow, recall, seed, survey
-except (ImportError, ValueError, SyntaxError, AttributeError):
-    # No native code here, or none for this chip: the same loops as bytecode.
-    from ._plain import column, crc24, narrow, recall, seed, survey
 
 
 class Encoder(Writer):
@@ -159,9 +154,9 @@ class Encoder(Writer):
     def _preset(self, preset, scale):
         """Set a predictor and a scale that are no profile's."""
         ctl = self.ctl
-        weights = PRESETS[preset]
-        for i in range(6):
-            ctl[8 + i] = 16384 + (weights[i] - 4 if i < 4 else 0)
+        for i in range(4):
+            ctl[8 + i] = 16380 + PRESETS[4 * preset + i]
+        ctl[12] = ctl[13] = 16384
         ctl[7] = preset and 2
         ctl[14] = 0x10000000
         ctl[6] = mean_of(scale)

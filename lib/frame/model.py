@@ -24,8 +24,7 @@ A scale, 0 to 31, names a Laplace distribution: two steps double its width.
 from array import array
 
 # Weights in quarters, + 4, of the predictors that need no training. The last is for masks.
-PRESETS = (b"\4\4\4\4", b"\x08\4\4\4", b"\1\2\3\4", b"\6\5\5\4", b"\4\4\4\x08")
-MASK = 4
+PRESETS = b"\4\4\4\4\x08\4\4\4\1\2\3\4\6\5\5\4\4\4\4\x08"
 
 # By half octaves between a boundary and the scale: P(|residual| is beyond it) / 256.
 _BEYOND = b"\xf0\xef\xe8\xde\xd2\xc1\xac\x92\x74\x53\x34\x1b\x10"

@@ -4,7 +4,7 @@ A profile is a string of bytes (docs/WIRE.md, "The profile"), published retained
 names it by its mark, the lower 16 bits of its CRC-24; all 24 go into the frame's checksum.
 This is the receiver's view; the encoder reads the bytes as it needs them.
 """
-from ._plain import crc24
+from .loops import crc24
 from .errors import ProtocolError
 from .model import CRC, mantissa_at
 from .rangecoder import Numbers

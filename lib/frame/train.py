@@ -13,7 +13,7 @@ by the encoder's own loop. Takes about 4 KB a channel while it lives, and floats
 goes into the profile as integers, so that the model itself never sees one.
 """
 from .describe import record, varint
-from .encoder import column, crc24, seed
+from .loops import column, crc24, seed
 from .least_squares import solve
 from .model import CRC, fresh_nodes, mean_of
 

@@ -4,13 +4,9 @@ docs/WIRE.md, "Numbers" and "The head".
 """
 from array import array
 
+from .loops import narrow
 from .readings import Readings
 from .schema import pack
-
-try:
-    from ._fast import narrow
-except (ImportError, ValueError, SyntaxError, AttributeError):
-    from ._plain import narrow
 
 
 class Writer(Readings):
