@@ -14,7 +14,7 @@ from frame import encoder as module
 from frame.encoder import Encoder
 from frame.schema import Channel, Schema
 
-STREAM = 0x2BADCAFE
+STREAM = 0x5EED1234
 
 
 def schema_of(case):

@@ -7,10 +7,10 @@ from frame.decoder import decode
 from frame.encoder import Encoder
 from frame.profile import Profile
 from frame.schema import Schema, channel
-from frame.train import Trainer
+from petrel import frame_bench
 
 ROOT = Path(__file__).resolve().parents[2]
-STREAM = 0x2BADCAFE
+STREAM = frame_bench.STREAM
 UNITS = ("Cel", "%RH", "hPa", "degF", "", "count", "zorkmid", "µm")
 
 
@@ -119,23 +119,9 @@ def encode(schema, times, rows, seq=1, blob=None, stream=STREAM, batch=None):
     return frames
 
 
-def train(schema, times, rows, batch=60, revision=1):
+def train(schema, times, rows):
     """Return the blob of a profile trained on readings."""
-    encoder = Encoder(schema, batch)
-    encoder.begin(STREAM)
-    trainer = Trainer(encoder)
-    for _ in range(Trainer.PASSES):
-        first = 0
-        encoder.clear()
-        for i, row in enumerate(rows):
-            if not encoder.add(times[i], row):
-                trainer.feed(first + 1)
-                encoder.clear()
-                assert encoder.add(times[i], row)
-                first = i
-        trainer.feed(first + 1)
-        trainer.next_pass()
-    return trainer.blob(revision)
+    return frame_bench.train(schema, times, rows).blob
 
 
 def check(schema, times, rows, seq=1, blob=None, batch=None):

@@ -17,7 +17,8 @@ WORDS = pytest.mark.parametrize("words", ["64-bit", "32-bit"])
 LOOPS = pytest.mark.parametrize("loops", ["fast", "plain"])
 CASES = list(golden.cases())
 CASES_FILE = golden.FOLDER / "v1.jsonl"
-ENCODER_MODULES = ("encoder", "writer", "readings", "loops", "model", "_plain", "schema", "__init__")
+ENCODER_MODULES = ("encoder", "writer", "readings", "loops", "model", "_plain", "schema",
+                   "__init__")
 
 
 @pytest.fixture(scope="session")

@@ -98,7 +98,7 @@ def test_a_buffer_that_is_too_small_is_refused_and_nothing_is_lost():
     schema, times, rows = random_readings(11)
     (frame, _, _), *_ = encode(schema, times, rows)
     encoder = Encoder(schema, len(rows))
-    encoder.begin(0x2BADCAFE)
+    encoder.begin(0x5EED1234)
     for time_ms, row in zip(times, rows, strict=True):
         encoder.add(time_ms, row)
     for size in range(len(frame)):

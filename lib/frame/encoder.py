@@ -29,7 +29,7 @@ class Encoder(Writer):
         if blob and (crc24(blob, len(blob), 0, CRC) or blob[0] != 0xE1
                      or blob[22:end] != self._fields):
             raise ValueError("this is no profile of these channels")
-        self._blob = blob
+        self.profile = blob
 
     def encode_into(self, out, seq, count=0):
         """Write the first `count` (0: all) readings as a frame; `seq` numbers the first.
@@ -49,8 +49,8 @@ class Encoder(Writer):
         self._out = out
         self._split_start()
         crc = 0
-        if self._blob:
-            crc = self._field(len(self._blob) - 3, 3)
+        if self.profile:
+            crc = self._field(len(self.profile) - 3, 3)
             self._bits(15, 4)
             self._bits(crc, 16)
             self._head_ref(seq, count)
@@ -90,7 +90,7 @@ class Encoder(Writer):
         whole = at >= 0
         if not whole:
             at = self.times
-        if self._blob and not self._flag(self._describe() & 1 != whole, 5):
+        if self.profile and not self._flag(self._describe() & 1 != whole, 5):
             self._trained(at, n, 0)
             return
         self._flag(not whole, 3)
@@ -98,7 +98,7 @@ class Encoder(Writer):
 
     def _channel(self, c, n):
         at = c * self.batch
-        often = self._describe() & 2 if self._blob else 0
+        often = self._describe() & 2 if self.profile else 0
         gone = self.flags[c] & 2
         self._flag(gone != often, 4)
         if gone:
@@ -111,7 +111,7 @@ class Encoder(Writer):
                 self._code(gone)
             if first == n:
                 return
-        if self._blob and self._known(c, at, n):
+        if self.profile and self._known(c, at, n):
             return
         if self._flag(self.flags[c] > 3, 6):
             self._value_and_free(self.upper_column(at, n), n)
@@ -213,7 +213,7 @@ class Encoder(Writer):
         """The next number (7 bits a byte, low ones first) of the profile."""
         value = shift = 0
         while True:
-            byte = self._blob[self._at]
+            byte = self.profile[self._at]
             self._at += 1
             value |= (byte & 127) << shift
             if byte < 128:
@@ -243,7 +243,7 @@ class Encoder(Writer):
     def _trained(self, at, n, ref):
         """Code a column by the rest of its description."""
         ctl = self.ctl
-        blob = self._blob
+        blob = self.profile
         p = self._at
         for i in range(5, 8):
             ctl[i] = blob[p]

@@ -4,8 +4,8 @@ A profile is a string of bytes (docs/WIRE.md, "The profile"), published retained
 names it by its mark, the lower 16 bits of its CRC-24; all 24 go into the frame's checksum.
 This is the receiver's view; the encoder reads the bytes as it needs them.
 """
-from .loops import crc24
 from .errors import ProtocolError
+from .loops import crc24
 from .model import CRC, mantissa_at
 from .rangecoder import Numbers
 from .schema import INTERVALS_S, KEYS, UNITS, Channel, Schema

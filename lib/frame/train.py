@@ -13,8 +13,8 @@ by the encoder's own loop. Takes about 4 KB a channel while it lives, and floats
 goes into the profile as integers, so that the model itself never sees one.
 """
 from .describe import record, varint
-from .loops import column, crc24, seed
 from .least_squares import solve
+from .loops import column, crc24, seed
 from .model import CRC, fresh_nodes, mean_of
 
 ZERO = 0x10000000   # the biases of numbers in `cols` and of weights, see model.py
@@ -325,3 +325,16 @@ def _candidate(h, features, weights):
         six = [round(w * (1 << shift)) for w in six]
         if any(six):
             h.candidates.append(Candidate(shift, six, others))
+
+
+def saved(encoder, blob, out, seq):
+    """The bytes that `blob` would save on the readings the encoder holds, as against now.
+
+    A profile pays when that, over the frames it will serve, is more than its own length.
+    """
+    old = encoder.profile
+    now = encoder.encode_into(out, seq)
+    encoder.use(blob)
+    then = encoder.encode_into(out, seq)
+    encoder.use(old)
+    return now - then if now and then else 0

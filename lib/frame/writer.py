@@ -16,7 +16,8 @@ class Writer(Readings):
         super().__init__(schema, batch)
         self._fields = pack(schema)
         self.ctl = array("i", bytes(72))
-        self._out = self._blob = None
+        self._out = None
+        self.profile = None     # its bytes, see Encoder.use()
         self._after = 0         # where the profile describes the next column
         self._hi_s = self._lo_s = self._rest_ms = 0     # the first time by halves of its seconds
         self.begin(0)
@@ -115,7 +116,7 @@ class Writer(Readings):
         """A number in the profile's head."""
         value = 0
         for i in range(at, at + size):
-            value = value << 8 | self._blob[i]
+            value = value << 8 | self.profile[i]
         return value
 
     def _head_ref(self, seq, count):

@@ -1,10 +1,11 @@
 """How small do frames get? Encodes every series of a file and decodes each frame again.
 
-    python -m petrel.frame_bench SERIES.json [--json]
+    python -m petrel.frame_bench SERIES.json [--runtime CMD] [--json]
 
 The first fifth of a series trains the profile, the rest counts, in frames of N readings laid
 end to end (at most 100 of them). All-in: header, sequence number, checksum. A frame that does
-not decode to what went in ends the run with status 1.
+not decode to what went in ends the run with status 1. With --runtime the frames are encoded by
+that `micropython` executable, else by the same files on CPython.
 """
 import argparse
 import csv
@@ -12,14 +13,20 @@ import itertools
 import json
 import math
 import pathlib
+import shlex
+import subprocess
 import sys
+import tempfile
 
 from frame.decoder import decode
 from frame.encoder import Encoder
+from frame.errors import ProtocolError
 from frame.profile import Profile
 from frame.schema import Channel, Schema
 from frame.train import Trainer
 
+LIB = pathlib.Path(__file__).resolve().parents[2] / "lib"
+DEADLINE_S = 600
 SIZES = (1, 10, 60, 240)
 STREAM = 0x5EED1234
 
@@ -63,36 +70,74 @@ def starts(total, size):
     return places[::max(1, len(places) // 100)]
 
 
-def frames(encoder, times, rows, seq):
-    """Encode readings; yield (frame, number of readings): more than one if the clock leaps."""
-    buffer = bytearray(64 + 64 * len(rows) * len(rows[0]))
-    at = 0
-    while at < len(rows):
-        encoder.clear()
-        i = at
-        while i < len(rows) and encoder.add(times[i], rows[i]):
-            i += 1
-        size = encoder.encode_into(buffer, seq + at)
-        yield bytes(buffer[:size]), at, i
-        at = i
+def encode_here(schema, size, blob, batches):
+    """Yield the frames of each batch (seq, times, rows); several where the clock leaps."""
+    encoder = Encoder(schema, size)
+    encoder.begin(STREAM)
+    encoder.use(blob)
+    buffer = bytearray(64 + 64 * size * len(schema.channels))
+    for seq, times, rows in batches:
+        frames = []
+        at = 0
+        while at < len(rows):
+            encoder.clear()
+            first = at
+            while at < len(rows) and encoder.add(times[at], rows[at]):
+                at += 1
+            length = encoder.encode_into(buffer, seq + first)
+            frames.append(bytes(buffer[:length]))
+        yield frames
 
 
-def measure(encoder, times, rows, size, profiles):
-    """Mean bytes a reading in frames of `size`."""
-    total = count = 0
-    for start in starts(len(rows), size):
-        t, v = times[start:start + size], rows[start:start + size]
-        for data, first, end in frames(encoder, t, v, start + 1):
-            frame = decode(data, profiles)
-            if (frame.times, frame.values, frame.seq, frame.stream) != (
-                    t[first:end], v[first:end], start + 1 + first, STREAM):
-                raise Mismatch(f"the frame at reading {start + first} decodes to something else")
+def encode_by(runtime):
+    """Return a function like encode_here that has the work done by a MicroPython."""
+    script = pathlib.Path(__file__).with_name("frame_on_runtime.py")
+
+    def encode(schema, size, blob, batches):
+        setup = {"channels": schema.channels, "interval_ms": schema.interval_ms, "size": size,
+                 "stream": STREAM, "profile": blob.hex() if blob else None}
+        with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+            file.write(json.dumps(setup) + "\n")
+            for seq, times, rows in batches:
+                file.write(json.dumps({"seq": seq, "times": times, "values": rows}) + "\n")
+            file.flush()
+            done = subprocess.run([*runtime, str(script), str(LIB), file.name], check=False,
+                                  capture_output=True, text=True, timeout=DEADLINE_S)
+        if done.returncode != 0:
+            lines = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
+            raise Mismatch(f"{shlex.join(runtime)} does not encode: {lines[-1]}")
+        for line in done.stdout.splitlines():
+            yield [bytes.fromhex(text) for text in line.split()]
+
+    return encode
+
+
+def measure(encode, schema, times, rows, size, profile):
+    """Mean bytes a reading in frames of `size`; raises Mismatch."""
+    batches = [(start + 1, times[start:start + size], rows[start:start + size])
+               for start in starts(len(rows), size)]
+    profiles = {profile.mark: profile} if profile else {}
+    encoded = list(encode(schema, size, profile.blob if profile else None, batches))
+    total = 0
+    for (seq, batch_times, batch_rows), frames in zip(batches, encoded, strict=True):
+        at = 0
+        for data in frames:
+            try:
+                frame = decode(data, profiles)
+            except ProtocolError as error:
+                raise Mismatch(f"the frame at reading {seq + at}: {error}") from None
+            end = at + len(frame.times)
+            if (frame.times, frame.values, frame.seq, frame.stream, frame.schema) != (
+                    batch_times[at:end], batch_rows[at:end], seq + at, STREAM, schema):
+                raise Mismatch(f"the frame at reading {seq + at} decodes to something else")
+            at = end
             total += len(data)
-        count += size
-    return total / count
+        if at != size:
+            raise Mismatch(f"the frames at reading {seq} leave readings out")
+    return total / (size * len(batches))
 
 
-def train(schema, times, rows, size=60):
+def train(schema, times, rows, size=60, revision=1):
     """Return the Profile that a device would make of these readings."""
     encoder = Encoder(schema, size)
     encoder.begin(STREAM)
@@ -108,29 +153,23 @@ def train(schema, times, rows, size=60):
                 first = i
         trainer.feed(first + 1)
         trainer.next_pass()
-    return Profile(trainer.blob(1))
+    return Profile(trainer.blob(revision))
 
 
-def bench(spec, folder, sizes=SIZES):
+def bench(spec, folder, sizes=SIZES, encode=encode_here):
     """Return {N: {"self": bytes a reading, "ref": bytes a reading}} of one series."""
     schema, times, rows = load(spec, folder)
     cut = len(rows) // 5
     profile = train(schema, times[:cut], rows[:cut])
-    result = {}
-    for size in sizes:
-        encoder = Encoder(schema, size)
-        encoder.begin(STREAM)
-        result[size] = {"self": measure(encoder, times, rows, size, {})}
-        if profile:
-            encoder.use(profile.blob)
-            result[size]["ref"] = measure(encoder, times, rows, size, {profile.mark: profile})
-    return result
+    return {size: {"self": measure(encode, schema, times, rows, size, None),
+                   "ref": measure(encode, schema, times, rows, size, profile)}
+            for size in sizes if len(starts(len(rows), size))}
 
 
-def report(series, sizes=SIZES):
+def report(series, sizes=SIZES, encode=encode_here):
     """Bench every series of a file in the form of shared/data/series.json."""
     specs = json.loads(series.read_text())
-    return {name: bench(spec, series.parent, sizes) for name, spec in specs.items()}
+    return {name: bench(spec, series.parent, sizes, encode) for name, spec in specs.items()}
 
 
 def geomean(values):
@@ -142,20 +181,22 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("series", type=pathlib.Path)
+    parser.add_argument("--runtime", help="a micropython command that encodes")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args(argv)
+    encode = encode_by(shlex.split(args.runtime)) if args.runtime else encode_here
     try:
-        result = report(args.series)
-    except Mismatch as error:
+        result = report(args.series, encode=encode)
+    except (Mismatch, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     if args.json:
-        print(json.dumps({"series": result}))
+        print(json.dumps(result))
         return 0
     print(f"{'bytes a reading, SELF / REF':28}" + "".join(f"{f'N={n}':>16}" for n in SIZES))
     for name, by_n in result.items():
         print(f"{name:28}" + "".join(
-            f"{v['self']:8.2f} /{v.get('ref', 0):6.2f}" for v in by_n.values()))
+            f"{v['self']:8.2f} /{v['ref']:6.2f}" for v in by_n.values()))
     return 0
 
 
