@@ -1,5 +1,6 @@
 # Runs on MicroPython, started by ports.py: on_port.py IMAGE WHAT FILE
 # ruff: noqa: I001
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 import sys
 
 sys.path.insert(0, sys.argv[1])

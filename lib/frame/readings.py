@@ -3,16 +3,12 @@
 `cols` holds a column a channel, one for the times, and one to work in. An entry is
 (value + 2**28) x 2, + 1 if the value is there; where it is missing the one before stands in. A
 time is its deviation from the nominal one in ms. A channel that ever leaves 28 bits is *wide*:
-its entries are the values' lower halves, the upper ones are in `uppers`.
+its entries are the values' lower halves, the upper ones are in `uppers`. `flags` of a channel:
+1 it is a count, 2 values are missing, 4 it is wide.
 (6 x channels + 8) B a reading.
 """
 from array import array
 from struct import pack_into
-
-_COUNT = 1      # flags of a channel: it is a count,
-_GAPS = 2       # values are missing,
-_WIDE = 4       # it is wide
-_REACH = 1 << 27    # ms that a time may deviate
 
 
 class Readings:
@@ -39,7 +35,7 @@ class Readings:
         """Forget the readings."""
         self.count = 0
         for c in range(self.width):
-            self.flags[c] &= _COUNT
+            self.flags[c] &= 1
 
     def add(self, time_ms, values):
         """Take a reading; False if the frame must be closed before it.
@@ -71,16 +67,16 @@ class Readings:
         cols = self.cols
         flags = self.flags[c]
         if v is None:
-            flags |= _GAPS
+            flags |= 2
             cols[at] = cols[at - 1] & -2 if self.count else 0x20000000
             self.uppers[at] = self.uppers[at - 1]
-        elif not (0 <= v < 1 << 32 if flags & _COUNT else -1 << 31 <= v < 1 << 31):
+        elif not (0 <= v < 1 << 32 if flags & 1 else -1 << 31 <= v < 1 << 31):
             raise ValueError("a value has 32 bits")
-        elif -0x8000000 < v < 0x8000000 and not flags & _WIDE:
+        elif -0x8000000 < v < 0x8000000 and not flags & 4:
             cols[at] = v + v + 0x20000001
         else:
-            if not flags & _WIDE:
-                flags |= _WIDE
+            if not flags & 4:
+                flags |= 4
                 for i in range(at - self.count, at):
                     v0 = cols[i]
                     self.uppers[i] = v0 - 0x20000000 >> 17 & 65535
@@ -106,7 +102,7 @@ class Readings:
             if not -16 < gap < 16:
                 return False
             off = (gap << 24) + lo - self._lo - self.interval + self._off
-            if not -_REACH < off < _REACH:
+            if not -0x8000000 < off < 0x8000000:
                 return False
         self._hi = hi
         self._lo = lo
@@ -126,7 +122,7 @@ class Readings:
     def upper_column(self, at, n):
         """The upper halves of a wide channel."""
         to = self.work
-        sign = 0 if self.flags[at // self.batch] & _COUNT else 32768
+        sign = 0 if self.flags[at // self.batch] & 1 else 32768
         for i in range(n):
             x = (self.uppers[at + i] ^ sign) - sign
             self.cols[to + i] = 0x20000000 + x + x + (self.cols[at + i] & 1)
@@ -150,7 +146,7 @@ class Readings:
             if cols[i] & 1:
                 for j in range(at, i):
                     cols[j] = cols[i] - 1
-                    if self.flags[at // self.batch] & _WIDE:
+                    if self.flags[at // self.batch] & 4:
                         self.uppers[j] = self.uppers[i]
                 return i - at
         return n

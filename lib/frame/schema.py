@@ -63,7 +63,7 @@ class _Fields:
         self.bits(short, 1)
         if not short:
             if not 0 < len(text) < 64:
-                raise ValueError("keys and units have 1 to 63 bytes")
+                raise ValueError("a key or unit has 1 to 63 bytes")
             self.bits(len(text), 6)
         for byte in text:
             if 97 <= byte <= 122:
