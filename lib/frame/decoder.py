@@ -6,9 +6,10 @@
 Trusts nothing: every count is capped before anything is allocated, a CRC-24 covers all bytes
 (and, in a REF frame, the profile), and a frame is read to exactly its end. Raises ProtocolError.
 """
+from .describe import mantissa_at
 from .errors import ProtocolError, UnknownProfile
 from .loops import crc24, seed
-from .model import CRC, PRESETS, fresh_nodes, mantissa_at, mean_of, median_of
+from .model import CRC, PRESETS, fresh_nodes, mean_of, median_of
 from .profile import read_schema
 from .rangecoder import RangeDecoder
 

@@ -55,7 +55,9 @@ def fresh_nodes():
     for j in range(139):
         nodes[j] = 2048 if j < 48 else 16384 if j < 51 else 15700
         nodes[j + 139] = 2 if 50 < j < 62 else 5
-    for j in (51, 52, 55, 62, 69, 76, 83, 90, 97, 104, 111, 118, 125, 132):
+    nodes[51] = 14500       # the first bit below the top one is seldom a 1
+    nodes[52] = 14500
+    for j in range(55, 139, 7):
         nodes[j] = 14500
     for j in range(64):
         nodes[278 + j] = 32768 // (2 * j + 3)
@@ -66,11 +68,6 @@ def fresh_nodes():
         nodes[358 + j] = p << 7
         nodes[371 + j] = (p << 15) // (256 + p)
     return nodes, bytes(nodes)[:556]
-
-
-def mantissa_at(length):
-    """The first node of the upper mantissa bits of residuals of this bit length, to 16."""
-    return 55 + 7 * (length - 4) if length > 3 else 52 if length == 3 else 51
 
 
 def crc_table():

@@ -4,9 +4,10 @@ A profile is a string of bytes (docs/WIRE.md, "The profile"), published retained
 names it by its mark, the lower 16 bits of its CRC-24; all 24 go into the frame's checksum.
 This is the receiver's view; the encoder reads the bytes as it needs them.
 """
+from .describe import mantissa_at
 from .errors import ProtocolError
 from .loops import crc24
-from .model import CRC, mantissa_at
+from .model import CRC
 from .rangecoder import Numbers
 from .schema import INTERVALS_S, KEYS, UNITS, Channel, Schema
 
