@@ -9,9 +9,11 @@
 
 The passes: 0 extents, steps and means; 1 sums for the least-squares predictors; 2 how long
 the residuals of each candidate are; 3 the probabilities of each candidate and what it costs,
-by the encoder's own loop. Takes about 4 KB a channel while it lives, and floats: what it finds
+by the encoder's own loop. Takes about 3 KB a channel while it lives, and floats: what it finds
 goes into the profile as integers, so that the model itself never sees one.
 """
+from array import array
+
 from .describe import record, varint
 from .least_squares import solve
 from .loops import column, crc24, seed
@@ -31,29 +33,35 @@ class Candidate:
         self.shift = shift
         self.weights = weights      # six, scaled by 2**shift
         self.others = others        # channels of the last two weights
-        self.lengths = [0] * 32
+        self.lengths = array("i", bytes(128))   # how many residuals had 0, 1, 2 ... bits
         self.cost = 0
         self.nodes = None
         self.sums = None
         self.frames = 0
         self.mean = self.median = 0
 
-    def settle(self):
+    def size(self):
+        """The sum of the residuals' bit lengths."""
+        return sum(i * n for i, n in enumerate(self.lengths))
+
+    def settle(self, nodes, fresh):
         """Mean and median bit length from the histogram; get ready to learn."""
         total = sum(self.lengths) or 1
-        self.mean = min(16 * sum(i * n for i, n in enumerate(self.lengths)) // total, 255)
+        self.mean = min(16 * self.size() // total, 255)
         below = 0
         for i, n in enumerate(self.lengths):
             below += n
             if 2 * below >= total:
                 self.median = min(i, 15)
                 break
-        self.nodes = fresh_nodes()[0]
         scale = 31
         while scale and mean_of(scale) > self.mean:
             scale -= 1
-        seed(self.nodes, scale, self.median)
-        self.sums = [0] * NODES
+        self.nodes = array("H", fresh)
+        seed(nodes, scale, self.median)
+        for j in range(48):
+            self.nodes[j] = nodes[j]
+        self.sums = array("i", bytes(4 * NODES))
 
 
 class Habits:
@@ -69,10 +77,8 @@ class Habits:
         self.ref = 0
         self.change = self.changes = self.level = 0
         self.noted = False
-        size = OWN + min(max(index, 0), OTHERS)
         self.others = list(range(index))[-OTHERS:] if index > 0 else []
-        self.squares = [[0.0] * size for _ in range(size)]
-        self.products = [0.0] * size
+        self.squares = self.products = None
         self.energy = 0.0
         self.candidates = [Candidate(0, [0] * 6, [])]
 
@@ -85,6 +91,7 @@ class Trainer:
     def __init__(self, encoder):
         self._encoder = encoder
         self._habits = [Habits(i) for i in range(-1, encoder.width)]
+        self._nodes = fresh_nodes()[0]
         self._pass = 0
         self._frames = 0
         self._whole = True
@@ -114,11 +121,20 @@ class Trainer:
                 if h.index >= 0 and h.count and not h.stray:
                     h.ref = h.first + h.step * round(h.sum / h.count / h.step)
                 h.stray = h.stray or (h.index >= 0 and not h.count)
-            elif self._pass == 1 and not h.stray:
-                _propose(h)
+                size = 8 * (OWN + len(h.others))
+                h.squares = [array("d", bytes(size)) for _ in range(size // 8)]
+                h.products = array("d", bytes(size))
+            elif self._pass == 1:
+                if not h.stray:
+                    _propose(h)
+                h.squares = h.products = None
             elif self._pass == 2:
+                # The last value, which keeps a lattice, and the best of the others go on.
+                best = min(h.candidates, key=Candidate.size)
+                h.candidates = [h.candidates[0]] + [best] * (best is not h.candidates[0])
+                fresh = fresh_nodes()[1]
                 for candidate in h.candidates:
-                    candidate.settle()
+                    candidate.settle(self._nodes, fresh)
         self._pass += 1
         self._frames = 0
 
@@ -224,13 +240,18 @@ class Trainer:
                 ctl[8 + i] = WEIGHT_BIAS + candidate.weights[i]
             ctl[14] = ZERO + h.level
             ctl[15] = at
-            column(ctl, candidate.nodes, e.cols, e._eight)
+            nodes = self._nodes
+            for j in range(2 * NODES):
+                nodes[j] = candidate.nodes[j]
+            column(ctl, nodes, e.cols, e._eight)
             bits = 24
             while ctl[1] >> bits == 0:
                 bits -= 1
             candidate.cost += 8 * ctl[2] + 23 - bits
+            for j in range(2 * NODES):
+                candidate.nodes[j] = nodes[j]
             for j in range(NODES):
-                candidate.sums[j] += candidate.nodes[j]
+                candidate.sums[j] += nodes[j]
             candidate.frames += 1
 
     def _note_values(self, h, e, at, n):
