@@ -12,7 +12,7 @@ and Python agree on:
 """
 # viper knows ptr8, ptr16 and ptr32; one loop in one place is what makes it fast.
 # ruff: noqa: C901, F821, SIM102
-# pyright: reportUndefinedVariable=false
+# pyright: reportUndefinedVariable=false, reportPossiblyUnbound=false
 import micropython
 
 

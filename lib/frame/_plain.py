@@ -4,6 +4,7 @@ Made from `_fast.py`, where they are explained, by `tools/petrel/frame_plain.py`
 them there.
 """
 # ruff: noqa: C901, SIM102
+# pyright: reportPossiblyUnbound=false
 
 
 def narrow(ctl_, out_, start: int, size: int):

@@ -257,7 +257,7 @@ class _Decoder:
                 base = 0 if off < -12 else 32 if off > 12 else 16
                 length = self._length(base, median)
                 lively += (16 * length - lively) >> 2
-                residual = 0
+                residual = negative = 0
                 if length:
                     negative = self._in.decide(self._nodes, way)
                     residual = self._mantissa(length)

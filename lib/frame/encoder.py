@@ -222,6 +222,7 @@ class Encoder(Writer):
 
     def _known(self, c, at, n):
         """Code a channel as the profile describes it; False if it is unlike it."""
+        ref = usual = 0
         fits = self._at < self._after and self.flags[c] < 4
         if fits:
             ref = self._next()
