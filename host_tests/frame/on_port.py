@@ -1,4 +1,4 @@
-# Runs on MicroPython, started by ports.py: on_port.py IMAGE WHAT FILE
+"""Runs on MicroPython, started by ports.py: on_port.py IMAGE WHAT FILE."""
 # ruff: noqa: I001
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 import sys

@@ -129,7 +129,7 @@ def test_size_of_the_encoder(images):
     folder = images("64-bit", "plain") / "frame"
     sizes = {name: (folder / f"{name}.mpy").stat().st_size for name in ENCODER + AROUND_IT}
     core = sum(sizes[name] for name in ENCODER)
-    print(f"encoder and tables {core} B, with readings and schema {sum(sizes.values())} B: {sizes}")
+    print(f"encoder and tables {core} B, with readings, schema {sum(sizes.values())} B: {sizes}")
     assert core <= 7 * 1024
     assert sum(sizes.values()) <= 10.6 * 1024
 

@@ -12,7 +12,7 @@ and Python agree on:
 """
 # viper knows ptr8, ptr16 and ptr32; one loop in one place is what makes it fast.
 # ruff: noqa: C901, F821, SIM102
-# pyright: reportUndefinedVariable=false, reportPossiblyUnbound=false
+# pyright: reportUndefinedVariable=false, reportPossiblyUnboundVariable=false
 import micropython
 
 
@@ -71,9 +71,7 @@ def column(ctl_, nodes_, cols_, out_):
     half = 0
     if shift:
         half = 1 << (shift - 1)
-    d1 = 0
-    d2 = 0
-    d3 = 0
+    d1 = d2 = d3 = 0
     e = mean
     way = 48
     last = cols[i] >> 1
@@ -278,21 +276,14 @@ def survey(ctl_, cols_):
     """Leave in ctl[8:12] the sums of the residuals' sizes that four predictors would leave."""
     ctl = ptr32(ctl_)
     cols = ptr32(cols_)
-    i = ctl[15]
-    n = ctl[4] + i
-    last = cols[i] >> 1
-    s0 = 0
-    s1 = 0
-    s2 = 0
-    s3 = 0
-    d1 = 0
-    d2 = 0
-    d3 = 0
-    i += 1
+    i = ctl[15] + 1
+    n = ctl[4] + i - 1
+    last = cols[i - 1] >> 1
+    s0 = s1 = s2 = s3 = 0
+    d1 = d2 = d3 = 0
     while i < n:
-        v = cols[i] >> 1
-        d = v - last
-        last = v
+        d = (cols[i] >> 1) - last
+        last += d
         if d > 8191:
             d = 8191
         if d < -8191:

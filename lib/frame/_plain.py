@@ -4,7 +4,7 @@ Made from `_fast.py`, where they are explained, by `tools/petrel/frame_plain.py`
 them there.
 """
 # ruff: noqa: C901, SIM102
-# pyright: reportPossiblyUnbound=false
+# pyright: reportPossiblyUnboundVariable=false
 
 
 def narrow(ctl_, out_, start: int, size: int):
@@ -60,9 +60,7 @@ def column(ctl_, nodes_, cols_, out_):
     half = 0
     if shift:
         half = 1 << (shift - 1)
-    d1 = 0
-    d2 = 0
-    d3 = 0
+    d1 = d2 = d3 = 0
     e = mean
     way = 48
     last = cols[i] >> 1
@@ -264,21 +262,14 @@ def survey(ctl_, cols_):
     """Leave in ctl[8:12] the sums of the residuals' sizes that four predictors would leave."""
     ctl = ctl_
     cols = cols_
-    i = ctl[15]
-    n = ctl[4] + i
-    last = cols[i] >> 1
-    s0 = 0
-    s1 = 0
-    s2 = 0
-    s3 = 0
-    d1 = 0
-    d2 = 0
-    d3 = 0
-    i += 1
+    i = ctl[15] + 1
+    n = ctl[4] + i - 1
+    last = cols[i - 1] >> 1
+    s0 = s1 = s2 = s3 = 0
+    d1 = d2 = d3 = 0
     while i < n:
-        v = cols[i] >> 1
-        d = v - last
-        last = v
+        d = (cols[i] >> 1) - last
+        last += d
         if d > 8191:
             d = 8191
         if d < -8191:

@@ -1,10 +1,11 @@
-# Runs on MicroPython, started by frame_bench.py: encodes batches of readings.
-#
-#   micropython frame_on_runtime.py LIB FILE
-#
-# FILE: a JSON object a line. The first says what is encoded: channels, interval_ms, size,
-# stream, profile (hexadecimal or null); every other is {"seq": , "times": , "values": }.
-# Prints a frame a line in hexadecimal, several on one where the clock leaps.
+"""Runs on MicroPython, started by frame_bench.py: encodes batches of readings.
+
+    micropython frame_on_runtime.py LIB FILE
+
+FILE: a JSON object a line. The first says what is encoded: channels, interval_ms, size, stream,
+profile (hexadecimal or null); every other is {"seq": , "times": , "values": }. Prints a line of
+frames in hexadecimal for each: several where the clock leaps.
+"""
 import sys
 
 sys.path.insert(0, sys.argv[1])

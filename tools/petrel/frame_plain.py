@@ -14,7 +14,7 @@ Made from `_fast.py`, where they are explained, by `tools/petrel/frame_plain.py`
 them there.
 """
 # ruff: noqa: C901, SIM102
-# pyright: reportPossiblyUnbound=false
+# pyright: reportPossiblyUnboundVariable=false
 '''
 
 
