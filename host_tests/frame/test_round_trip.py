@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from frame.encoder import Encoder
 from frame.schema import Schema, channel
-from host_tests.frame.samples import check, encode, kept_series, random_readings, train
+from frame.train import Trainer
+from host_tests.frame.samples import STREAM, check, encode, kept_series, random_readings, train
 from petrel import frame_bench
 
 SERIES = kept_series()
@@ -106,6 +107,31 @@ def test_a_buffer_that_is_too_small_is_refused_and_nothing_is_lost():
     out = bytearray(len(frame))
     assert encoder.encode_into(out, 1) == len(frame)
     assert bytes(out) == frame
+
+
+def test_a_profile_that_learnt_nothing_of_the_times():
+    """Whole seconds while it looked at the extents, odd ms ever after."""
+    schema = one_channel()
+    encoder = Encoder(schema, 10)
+    encoder.begin(STREAM)
+    trainer = Trainer(encoder)
+    for turn in range(Trainer.PASSES):
+        encoder.clear()
+        for i in range(10):
+            encoder.add(1000 * i + turn * i * 7, (i,))
+        trainer.feed(1)
+        trainer.next_pass()
+    for odd in (0, 7):
+        times = [1000 * i + odd * i for i in range(10)]
+        check(schema, times, [(i,) for i in range(10)], 1, trainer.blob(1))
+
+
+def test_a_profile_of_one_reading_and_of_nothing():
+    schema = one_channel()
+    for rows in ([(5,)], [(None,)]):
+        blob = train(schema, [0], rows)
+        check(schema, [1000 * i for i in range(10)], [(i,) for i in range(10)], 1, blob)
+        check(schema, [0], [(None,)], 1, blob)
 
 
 # -- what closes a frame ----------------------------------------------------------------

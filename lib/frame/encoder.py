@@ -90,9 +90,11 @@ class Encoder(Writer):
         whole = at >= 0
         if not whole:
             at = self.times
-        if self.profile and not self._flag(self._describe() & 1 != whole, 5):
-            self._trained(at, n, 0)
-            return
+        if self.profile:
+            fits = self._describe() & 1 == whole and self._at < self._after
+            if not self._flag(not fits, 5):
+                self._trained(at, n, 0)
+                return
         self._flag(not whole, 3)
         self._free(at, n)
 
