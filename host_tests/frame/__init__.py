@@ -1,0 +1,1 @@
+"""Tests of lib/frame: round trips, damage, figures, the other ports, JavaScript."""
