@@ -6,6 +6,7 @@ everything else compiled, because a board cannot compile the larger modules in i
 
 import hashlib
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -25,6 +26,15 @@ TARGETS = {"unix": ("-O3",)}
 
 -O3 leaves out the line numbers, which take 2 KB of a board's heap: --source has them.
 """
+
+NATIVE = "_fast.py"
+"""The file name of modules that are machine code: compiled for a known chip, else left out.
+
+Beside each is a `_plain.py` of the same loops, which is used where the chip is another.
+"""
+
+MARCH = {"x86_64": "x64", "AMD64": "x64"}
+"""mpy-cross names of the machines that the Unix port runs on; it has no code for the others."""
 
 LIBRARY_FOLDER = Path("~/.micropython/lib")
 """Where MicroPython's own installer, mip, puts libraries on the Unix port."""
@@ -245,11 +255,16 @@ def _fill(image, files, options, source):
     for place, path in files.items():
         goal = image / place
         goal.parent.mkdir(parents=True, exist_ok=True)
+        native = ()
+        if path.name == NATIVE and not source:
+            if platform.machine() not in MARCH:
+                continue
+            native = ("-march=" + MARCH[platform.machine()],)
         as_is = source or len(place.parts) == 1 or path.suffix != ".py"
         if as_is:
             shutil.copyfile(path, goal)
         else:
-            _compile(path, goal.with_suffix(".mpy"), place, options)
+            _compile(path, goal.with_suffix(".mpy"), place, (*options, *native))
 
 
 def _compile(path, goal, name, options):
