@@ -178,3 +178,9 @@ def prove_schedule_kept(receiver, timeout_s=1, name="d1"):
     late_ms = max(h["late_ms"] for h in healths)
     assert late_ms <= timeout_s * 1000
     return late_ms
+
+
+def health_of(receiver, connection):
+    """The health that came with the birth on the device's `connection`th connection."""
+    healths = [message.json() for message in receiver.messages("d1", "health")]
+    return next((health for health in healths if health["connects"] == connection), None)

@@ -7,6 +7,7 @@ import time
 
 from host_tests.e2e.proofs import (
     SOON_S,
+    health_of,
     prove_recovery,
     prove_schedule_kept,
     prove_sound,
@@ -104,12 +105,6 @@ def test_a_queue_that_is_too_small_drops_the_oldest_and_counts_it(proxy, receive
     assert report.missing[-1] - report.missing[0] < len(report.missing) + 10
     prove_schedule_kept(receiver)
     prove_sound(started)
-
-
-def health_of(receiver, connection):
-    """The health that came with the birth on the device's `connection`th connection."""
-    healths = [message.json() for message in receiver.messages("d1", "health")]
-    return next((health for health in healths if health["connects"] == connection), None)
 
 
 # ---- a peer that takes nothing any more
