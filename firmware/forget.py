@@ -4,13 +4,16 @@ import gc
 import sys
 
 
-def forget(*beginnings):
-    """Drop the modules of the package whose names begin so (up to an underscore)."""
-    package = sys.modules["firmware"]
+def forget(*names):
+    """Drop the modules of the package with these names, and what belongs to them: for "config"
+    also `config_rules`, for "sensors" also `sensors.replay`.
+    """
     for path in list(sys.modules):
-        parts = path.split(".")
-        if len(parts) > 1 and parts[0] == "firmware" and parts[1].split("_")[0] in beginnings:
-            del sys.modules[path]
-            if hasattr(package, parts[1]):
-                delattr(package, parts[1])
+        package, _, own = path.rpartition(".")
+        for name in names:
+            name = "firmware." + name
+            if path == name or path.startswith(name + "_") or path.startswith(name + "."):
+                del sys.modules[path]
+                if hasattr(sys.modules.get(package), own):
+                    delattr(sys.modules[package], own)
     gc.collect()

@@ -6,10 +6,7 @@ from binascii import a2b_base64, unhexlify
 import tls
 from micropython import const
 
-import tcp
-
 _LARGEST = const(16_384)  # bytes of a file; a board has no memory for more
-_ALERT = const(0x7780)  # MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE
 
 
 def _der(path):
@@ -59,11 +56,3 @@ def _load(load, *paths):
         load(*[_der(path) for path in paths])
     except (OSError, ValueError, IndexError) as error:
         raise ValueError("can't use %s (%s)" % (" with ".join(paths), error))
-
-
-def trouble(error):
-    """An OSError of a handshake as (words, whether trying again soon can help)."""
-    if isinstance(error.errno, int) and abs(error.errno) == _ALERT:
-        return "the broker refuses us; check our certificate or key", False
-    hint = "%s in the handshake; check the port, and our certificate or key"
-    return hint % tcp.reason(error), True

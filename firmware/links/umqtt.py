@@ -15,6 +15,7 @@ from micropython import const
 import tcp
 from umqtt_engine import Engine, ProtocolError
 
+from ..forget import forget
 from ..log import log
 from . import LinkError, Message
 
@@ -22,13 +23,6 @@ _QOS_RETAIN = {  # INTERFACES, "Topics"; the QoS of data is configured
     "status": (1, True),
     "responses": (1, False),
     "health": (0, True),
-}
-_REFUSALS = {  # MQTT 3.1.1, section 3.2.2.3
-    1: "the broker does not speak MQTT 3.1.1",
-    2: "the broker does not accept this device id",
-    3: "the broker is not available",
-    4: "wrong username or password",
-    5: "not authorised; check username, password and the broker's access rules",
 }
 _CLOSED = "the broker closed the connection"
 _BUSY_MS = const(5)
@@ -144,9 +138,7 @@ class Link:
         engine.connect(self._clock.now())
         code = await self._answer("connack")
         if code:
-            raise LinkError(
-                "connack", _REFUSALS.get(code) or "return code %d" % code, retry=code == 3
-            )
+            raise self._failure(code)
         self._stage = "ack"
         engine.subscribe(identity.topic("commands"), self._clock.now())
         if await self._answer("suback") > 2:
@@ -214,18 +206,13 @@ class Link:
             self._flushing = False
 
     def _failure(self, error):
-        if isinstance(error, ProtocolError):
-            return LinkError("protocol", str(error))
-        if isinstance(error, ValueError):  # a certificate does not verify: told in several lines
-            return LinkError("tls", " ".join(str(error).split()), retry=False)
-        if self._stage == "tls":
-            from .tls import trouble
+        """The LinkError of what a connection raised, or of a CONNACK's return code."""
+        from . import errors
 
-            return LinkError("tls", *trouble(error))
-        if self._stage == "connack":
-            hint = "%s in place of an answer; is it a port for plain MQTT?"
-            return LinkError("connack", hint % tcp.reason(error))
-        return LinkError("lost", tcp.reason(error))
+        made = errors.failed(self._stage, error)
+        del errors
+        forget("links.errors")
+        return made
 
     async def _watch(self, reader):
         """Keep the engine's time; when it says that the connection is lost, cancel the reader
