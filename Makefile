@@ -4,7 +4,7 @@ BIN    := .venv/bin
 SETUP  := @$(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo bench lint
+.PHONY: help setup test demo bench fuzz lint
 
 help: ## this list
 	@echo "make TARGET, where TARGET is one of"
@@ -25,6 +25,10 @@ demo: ## broker, three virtual devices and a live view; FOR=20 ends it after 20 
 bench: ## run every measurement, as tables and as build/bench.json
 	$(SETUP) --need-mosquitto
 	@$(BIN)/python -m petrel.bench $(ARGS)
+
+fuzz: ## a million random and damaged frames; COUNT=1000 for fewer
+	$(SETUP)
+	@$(BIN)/python -m host_tests.frame.fuzz --count $(or $(COUNT),1000000)
 
 lint: ## ruff and pyright
 	$(SETUP)

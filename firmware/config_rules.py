@@ -91,7 +91,7 @@ ROOT = {
         "table",
         {
             # How readings are written.
-            "format": ("json", "choice", "json", "cbor", "senml-cbor"),
+            "format": ("json", "choice", "json", "frame", "cbor", "senml-cbor"),
             # Readings a message.
             "batch": (1, "integer", 1, 1000),
             # A reading waits no longer than this for its batch to fill.

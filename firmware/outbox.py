@@ -88,6 +88,10 @@ class Outbox:
             last = self._taken = record[0]
             self._next = None
         start, end = encoder.finish()
+        if first + encoder.count <= last:  # not all of them fitted
+            last = self._taken = first + encoder.count - 1
+            self._next = None
+            self._records = iter(())
         message = Message("data", memoryview(buffer)[start:end], first, last)
         self._out.append([message, buffer, False])
         return message

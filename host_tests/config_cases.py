@@ -66,7 +66,9 @@ CASES = {
     "sensors[0].times": (["device", "recorded"], ["", "Device", None, True, []]),
     "sensors[0].time_column": (["t", "x" * 64], ["", "x" * 65, *TEXT]),
     "payload": ([{}], [None, [], "json"]),
-    "payload.format": (["json", "cbor", "senml-cbor"], ["", "JSON", "xml", None, ["json"]]),
+    "payload.format": (
+        ["json", "frame", "cbor", "senml-cbor"], ["", "JSON", "xml", None, ["json"]],
+    ),
     "payload.batch": ([1, 1000], [0, 1001, 2.5, *NUMBER]),
     "payload.max_age_s": ([0, 0.5, 86400], [-1, 86401, *NUMBER]),
     "queue": ([{}], [None, [], 64]),

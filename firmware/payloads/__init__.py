@@ -1,10 +1,12 @@
 """Payload formats, one a file: how readings become the bytes of one message.
 
-An encoder is made with (channels, stream, device id) and writes into the buffer it is given:
+An encoder is made with (channels, stream, device id, nominal interval in ms, batch) and writes
+into the buffer it is given:
 
     begin(buffer, limit)               a message of at most `limit` bytes, in a buffer of one more
     add(number, due, values) -> bool   one reading more; False if it does not fit, and is not added
     finish() -> start, end             where the message is in the buffer
+    count                              readings in it, at the end maybe less than were added
 
 `due` is (unix_ms, None), or (None, uptime_ms) while the clock is not set; `values` a scaled
 integer or None a channel.

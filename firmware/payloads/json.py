@@ -33,28 +33,28 @@ class Encoder:
         self._channels = [(',"%s":' % channel.key, channel.decimals) for channel in channels]
         self._head = '{"s":%d,"n":' % stream
         self._buffer = bytearray()
-        self._limit = self._end = self._count = 0
+        self._limit = self._end = self.count = 0
 
     def begin(self, buffer, limit):
         self._buffer = buffer
         self._limit = limit
         self._end = 1  # behind the place of "[", which one reading alone goes without
-        self._count = 0
+        self.count = 0
 
     def add(self, number, due, values):
         data = self.one(number, due, values)
-        if self._count:
+        if self.count:
             data = self.brackets[2:] + data
-        size = self._end - 1 + len(data) + (2 if self._count else 0)
+        size = self._end - 1 + len(data) + (2 if self.count else 0)
         if size > self._limit:
             return False
         self._buffer[self._end : self._end + len(data)] = data
         self._end += len(data)
-        self._count += 1
+        self.count += 1
         return True
 
     def finish(self):
-        if self._count < 2:
+        if self.count < 2:
             return 1, self._end
         self._buffer[0] = self.brackets[0]
         self._buffer[self._end] = self.brackets[1]

@@ -35,7 +35,7 @@ class Encoder:
         self._base = _BASE_NAME + cbor.text("devices/" + device_id + "/")
         self._stream = cbor.text("stream") + cbor.integer(stream)
         self._buffer = bytearray()
-        self._limit = self._end = self._base_ms = 0
+        self._limit = self._end = self._base_ms = self.count = 0
 
     def begin(self, buffer, limit):
         self._buffer = buffer
@@ -43,6 +43,7 @@ class Encoder:
         buffer[0] = 0x9F  # an array of open length
         self._end = 1
         self._base_ms = None
+        self.count = 0
 
     def add(self, number, due, values):
         unix_ms, _ = due
@@ -74,6 +75,7 @@ class Encoder:
             self._base_ms = unix_ms
         self._buffer[self._end : self._end + len(data)] = data
         self._end += len(data)
+        self.count += 1
         return True
 
     def finish(self):

@@ -117,6 +117,44 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The config.
     return run_check(file)
 
 
+frame = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
+app.add_typer(frame, name="frame", help="How small frames get, and what one says.")
+
+
+@frame.command()
+def bench(
+    series: Annotated[Path, typer.Argument(metavar="SERIES.json", help="Recorded series.")],
+    runtime: Annotated[
+        str | None, typer.Option(metavar="CMD", help="Encode with this `micropython`.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+):
+    """Encode every series in frames, decode and compare each, and print bytes a reading.
+
+    Example: `petrel frame bench series.json`
+    """
+    from petrel.frame_bench import main
+
+    options = ["--runtime", runtime] if runtime else []
+    return main([str(series), *options, *(["--json"] if as_json else [])])
+
+
+@frame.command()
+def dump(
+    digits: Annotated[str, typer.Argument(metavar="HEX", help="The frame's bytes.")],
+    profile: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="A profile's bytes.")
+    ] = None,
+):
+    """Print what a frame says, a field a line.
+
+    Example: `petrel frame dump e9a0f3…`
+    """
+    from petrel.frame_dump import main
+
+    return main([digits, *(f"--profile={path}" for path in profile or [])])
+
+
 def main(arguments=None):
     """The console script: run a subcommand, turn whatever goes wrong into a line and a status."""
     arguments = sys.argv[1:] if arguments is None else arguments

@@ -10,7 +10,12 @@ import math
 
 import cbor2
 
+from frame.decoder import decode as read_frame
+from frame.errors import ProtocolError
 from petrel import senml
+
+_UPTIMES_MS = 100_000_000_000
+"""A frame's time below this, in 1973, is an uptime: the device's clock was not set."""
 
 
 class Undecodable(ValueError):
@@ -133,6 +138,29 @@ def _senml(device, items):
     return [_reading(device, item) for item in found]
 
 
+def decode_frame(device, payload):
+    """A frame that describes itself; see lib/frame."""
+    try:
+        found = read_frame(payload)
+    except ProtocolError as error:
+        raise Undecodable(f"no frame: {error}") from error
+    readings = []
+    for number, (time_ms, values) in enumerate(zip(found.times, found.values, strict=True)):
+        numbers = {
+            channel.key: _number(_scaled(channel, value))
+            for channel, value in zip(found.schema.channels, values, strict=True)
+            if value is not None
+        }
+        ts = None if time_ms < _UPTIMES_MS else _number(decimal.Decimal(time_ms) / 1000)
+        readings.append(Reading(device, found.stream, found.seq + number, ts, numbers))
+    return readings
+
+
+def _scaled(channel, value):
+    mantissa, exponent = channel.step or (1, -channel.decimals)
+    return decimal.Decimal(value * mantissa).scaleb(exponent)
+
+
 def _integer(item, key, least):
     value = item.pop(key, None)
     if type(value) is not int or value < least:
@@ -153,4 +181,5 @@ def _short(value):
 
 # First byte of a payload -> decoder(device, payload).
 DECODERS = dict.fromkeys(b"{[ \t\r\n", decode_json)
+DECODERS |= dict.fromkeys(range(0xE0, 0x100), decode_frame)
 DECODERS |= dict.fromkeys([*range(0x80, 0xC0)], decode_cbor)  # arrays and maps

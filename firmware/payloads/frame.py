@@ -1,0 +1,51 @@
+"""Readings as frames (`lib/frame`, docs/WIRE.md): the smallest messages there are.
+
+A frame describes its channels itself. Its readings have numbers without a gap and times of one
+kind: Unix milliseconds or, while the clock is not set, uptime, which no receiver takes for a date.
+"""
+
+from frame.encoder import Encoder as FrameEncoder
+from frame.schema import Schema, channel
+
+
+def most_bytes(channels):
+    """More than the longest frame of one reading can have."""
+    return 40 + sum(
+        24 + 2 * len(c.key.encode()) + 2 * len((c.unit or "").encode()) for c in channels
+    )
+
+
+class Encoder:
+    def __init__(self, channels, stream, device_id, interval_ms, batch):
+        described = [channel(c.key, c.unit or "", c.decimals) for c in channels]
+        self._frame = FrameEncoder(Schema(tuple(described), interval_ms), batch)
+        self._frame.begin(stream)
+        self._out = memoryview(b"")
+        self._first = 0
+        self._dated = False
+        self.count = 0
+
+    def begin(self, buffer, limit):
+        self._frame.clear()
+        self._out = memoryview(buffer)[:limit]
+        self.count = 0
+
+    def add(self, number, due, values):
+        unix_ms, uptime_ms = due
+        dated = unix_ms is not None
+        if self.count == 0:
+            self._first, self._dated = number, dated
+        elif number != self._first + self.count or dated != self._dated:
+            return False
+        if not self._frame.add(unix_ms if dated else uptime_ms, values):
+            return False
+        self.count += 1
+        return True
+
+    def finish(self):
+        """What is added beyond the message's size is left out again: see `count`."""
+        size = self._frame.encode_into(self._out, self._first, self.count)
+        while size == 0 and self.count > 1:
+            self.count = self.count * 3 // 4
+            size = self._frame.encode_into(self._out, self._first, self.count)
+        return 0, size
