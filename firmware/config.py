@@ -2,27 +2,19 @@
 defaults filled in.
 
 `load` is what the device starts with and what `petrel check` prints; the rules are in
-`firmware/config_rules.py`, what needs more than one key in `firmware/config_limits.py`. The
-modules that check are only imported while they are at it.
+`firmware/config_rules.py`, what needs more than one key in `firmware/config_limits.py`. None of
+these modules is kept once a config is read (`firmware/assemble.py`).
 """
 
 import json
 
-
-class ConfigError(Exception):
-    """`problems` is a list of lines: path: what was found; what is allowed."""
-
-    def __init__(self, problems):
-        super().__init__("; ".join(problems))
-        self.problems = problems
+from .config_kinds import ConfigError, check
 
 
 def load(path):
     """Return the config of the file `path`, complete and valid, its file names absolute; raises
     ConfigError.
     """
-    from .config_kinds import check
-
     folder = path[: path.rfind("/") + 1]
     config = _read(path)
     try:

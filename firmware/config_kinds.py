@@ -8,7 +8,14 @@ allowed`.
 import json
 
 from . import config_rules
-from .config import ConfigError
+
+
+class ConfigError(Exception):
+    """`problems` is a list of lines: path: what was found; what is allowed."""
+
+    def __init__(self, problems):
+        super().__init__("; ".join(problems))
+        self.problems = problems
 
 
 def check(config, folder):
