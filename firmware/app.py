@@ -15,12 +15,12 @@ class App:
     """`reboot` is set when the app ended because it was told to start again."""
 
     def __init__(self, board, identity, vitals, sampler, outbox, uplink, commands, health, wifi):
-        self._board = board
+        self.board = board
         self._identity = identity
         self._sampler = sampler
         self._outbox = outbox
         self._uplink = uplink
-        self._wifi = wifi
+        self.wifi = wifi
         self._parts = (
             vitals.run(board.watchdog),
             self._wait_for_stop(),
@@ -48,7 +48,7 @@ class App:
         for task in tasks:
             task.cancel()
         outbox = self._outbox
-        remember(self._board, identity.stream, outbox.acked)
+        remember(self.board, identity.stream, outbox.acked)
         if len(outbox):
             log("app", "%d readings were not delivered and go with the memory" % len(outbox))
         counts = (self._why, outbox.sampled, outbox.acked, outbox.dropped)
@@ -65,7 +65,7 @@ class App:
         self._over.set()
 
     async def _wait_for_stop(self):
-        await self._board.stop_requested()
+        await self.board.stop_requested()
         self.end("stopped")
 
     async def _sample(self):
@@ -73,11 +73,11 @@ class App:
         outbox = self._outbox
         outbox.flush = True
         outbox.changed.set()
-        if self._board.until_drained:
+        if self.board.until_drained:
             while len(outbox):
                 await outbox.changed.wait_ms(100)
             self.end("drained")
 
     async def _connect(self):
-        await self._board.network_up(self._wifi)
+        await self.board.network_up(self.wifi)
         await self._uplink.run()

@@ -18,12 +18,12 @@ class Clock:
 
     def __init__(self, uptime, wall_ms):
         self.now = uptime.now
-        self._wall_ms = wall_ms
+        self.wall_ms = wall_ms
         self._offset = None
 
     def sync(self):
         """Compare with the wall clock, every minute or so."""
-        wall = self._wall_ms()
+        wall = self.wall_ms()
         if wall is not None:
             offset = wall - self.now()
             if self._offset is None or abs(offset - self._offset) > _STEP_MS:

@@ -12,6 +12,7 @@ from .forget import forget
 
 _INBOX = const(4)
 _BUSY = b'{"id":null,"ok":false,"error":"busy; 4 commands wait already"}'
+_NO_MEMORY = b'{"id":null,"ok":false,"error":"not enough memory for commands"}'
 _EXECUTION_MS = const(30_000)  # the longest that a command may take
 
 
@@ -41,11 +42,17 @@ class Commands:
             self._vitals.done("commands")
             await self._arrived.wait()
             self._arrived.clear()
-            from .actions import answer
+            try:
+                await self._execute()
+                forget("actions")
+            except MemoryError:  # no reason to stop measuring
+                self._inbox.clear()
+                self.uplink.post("responses", _NO_MEMORY)
 
-            while self._inbox:
-                self._vitals.within("commands", _EXECUTION_MS)
-                payload, problem = self._inbox.pop(0)
-                self.uplink.post("responses", await answer(self, payload, problem))
-            del answer
-            forget("actions")
+    async def _execute(self):
+        from .actions import answer
+
+        while self._inbox:
+            self._vitals.within("commands", _EXECUTION_MS)
+            payload, problem = self._inbox.pop(0)
+            self.uplink.post("responses", await answer(self, payload, problem))

@@ -12,8 +12,8 @@ class Identity:
     def __init__(self, device_id, stream, before=None, about=None):
         self.id = device_id
         self.stream = stream
-        self._before = before
-        self._about = about or {}
+        self.before = before
+        self.about = about or {}
 
     def topic(self, kind):
         """`devices/{id}/{kind}` in UTF-8."""
@@ -21,9 +21,9 @@ class Identity:
 
     def birth(self):
         status = {"status": "online", "s": self.stream}
-        if self._before:
-            status["before"] = self._before
-        status.update(self._about)
+        if self.before:
+            status["before"] = self.before
+        status.update(self.about)
         return compact(status)
 
     def will(self):

@@ -27,9 +27,9 @@ class Outbox:
         self.sampled = 0  # the last number put
         self.acked = 0  # the last number delivered, all before it delivered or dropped
         self._queue = queue
-        self._encoder = encoder
+        self.encoder = encoder
         self._clock = clock
-        self._message_bytes = message_bytes
+        self.message_bytes = message_bytes
         self._record = bytearray(reading.most_bytes(channels))
         self._values = [None] * channels
         self._free = [bytearray(message_bytes + 1) for _ in range(messages)]
@@ -78,8 +78,8 @@ class Outbox:
         `due_in` says 0.
         """
         buffer = self._free.pop()
-        encoder = self._encoder
-        encoder.begin(buffer, self._message_bytes)
+        encoder = self.encoder
+        encoder.begin(buffer, self.message_bytes)
         first = last = self._peek()[0]
         for _ in range(self.batch):
             record = self._peek()
@@ -145,4 +145,4 @@ class Outbox:
         due_ms, unix_ms = reading.unpack_into(packed, self._values)
         if unix_ms is None:
             unix_ms = self._clock.unix_ms(due_ms)
-        return self._encoder.add(number, (unix_ms, due_ms), self._values)
+        return self.encoder.add(number, (unix_ms, due_ms), self._values)

@@ -45,15 +45,15 @@ class Uplink:
     def __init__(
         self, name, link, outbox, clock, vitals, backoff, rate, on_online, proven_ms=10_000
     ):
-        self._name = name
+        self.name = name
         self._link = link
         self._outbox = outbox
         self._clock = clock
         self._vitals = vitals
         self._backoff = backoff
-        self._rate = rate
-        self._on_online = on_online
-        self._proven_ms = proven_ms
+        self.rate = rate
+        self.on_online = on_online
+        self.proven_ms = proven_ms
         self._posts = []
         self._ended = asyncio.Event()
         self._error = None
@@ -90,7 +90,7 @@ class Uplink:
                 await self._serve()
             except LinkError as error:
                 acknowledged = self.acks > acks
-                if acknowledged and self._clock.now() - opened >= self._proven_ms:
+                if acknowledged and self._clock.now() - opened >= self.proven_ms:
                     self._backoff.reset()
                 await self._wait(error)
 
@@ -136,8 +136,8 @@ class Uplink:
         self._ended.clear()
         self._outbox.rewind()
         self._set_state(_ONLINE, _IDLE_MS)
-        log("uplink", "online over %s (connection %d)" % (self._name, self.connects))
-        self._on_online()
+        log("uplink", "online over %s (connection %d)" % (self.name, self.connects))
+        self.on_online()
         self._tasks = [asyncio.create_task(self._guard(self._link.run()))]
         for _ in range(self._link.window):
             self._tasks.append(asyncio.create_task(self._guard(self._send())))
@@ -166,11 +166,11 @@ class Uplink:
             if due != 0:
                 await self._outbox.changed.wait_ms(_IDLE_MS if due is None else min(due, _IDLE_MS))
                 continue
-            pause = self._rate.wait_ms(self._clock.now())
+            pause = self.rate.wait_ms(self._clock.now())
             if pause:
                 await asyncio.sleep_ms(pause)
                 continue
-            self._rate.take()
+            self.rate.take()
             self._vitals.within("uplink", _OPEN_MS)
             self._under_way += 1
             try:

@@ -62,7 +62,7 @@ class Resolver:
     """Host names to addresses, remembered. `getaddrinfo` and `ticks` are replaced in tests."""
 
     def __init__(self, getaddrinfo=socket.getaddrinfo, ticks=ticks_ms):
-        self._getaddrinfo = getaddrinfo
+        self.getaddrinfo = getaddrinfo
         self._ticks = ticks
         self._answers = {}  # (host, port) -> [addresses, ticks of the look-up, uses, lasts ms]
         self.slowest_ms = 0
@@ -89,7 +89,7 @@ class Resolver:
     def _look_up(self, host, port, old):
         start = self._ticks()
         try:
-            addresses = self._getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+            addresses = self.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
         except OSError as error:
             if old is None:
                 text = "the name %s does not resolve (%s)" % (host, reason(error))

@@ -110,8 +110,8 @@ class Engine:
         out_bytes=1280,
         in_bytes=1024,
     ):
-        self._keepalive_ms = keepalive_ms
-        self._ack_ms = ack_ms
+        self.keepalive_ms = keepalive_ms
+        self.ack_ms = ack_ms
         self._wire = _Wire(out_bytes)
         self._packet = bytearray(in_bytes)
         self._view = memoryview(self._packet)
@@ -189,7 +189,7 @@ class Engine:
 
     def _owe(self, kind, packet_id, now):
         self._owed = (kind, packet_id)
-        self._owed_ms = now + self._ack_ms
+        self._owed_ms = now + self.ack_ms
         return packet_id
 
     # Time
@@ -198,8 +198,8 @@ class Engine:
         """Do what the time asks for; call it often, as deadlines come and go with every packet."""
         quiet_ms = now - self._received_ms
         if self._owed and now >= self._owed_ms:
-            self._events.append(("lost", "no acknowledgement within %d ms" % self._ack_ms))
-        elif self._pinged and quiet_ms >= self._keepalive_ms * 5 // 4:
+            self._events.append(("lost", "no acknowledgement within %d ms" % self.ack_ms))
+        elif self._pinged and quiet_ms >= self.keepalive_ms * 5 // 4:
             self._events.append(("lost", "the broker has been silent for %d ms" % quiet_ms))
         elif not self._pinged and now >= self._ping_ms():
             self._pinged = True
@@ -211,7 +211,7 @@ class Engine:
 
     def deadline(self):
         """When `on_timer` has something to do, if nothing else happens until then."""
-        given_up_ms = self._received_ms + self._keepalive_ms * 5 // 4
+        given_up_ms = self._received_ms + self.keepalive_ms * 5 // 4
         due = given_up_ms if self._pinged else self._ping_ms()
         return min(due, self._owed_ms) if self._owed else due
 
@@ -219,7 +219,7 @@ class Engine:
         """Neither side may be silent: the broker ends a connection on which we say nothing, even
         if it keeps sending (section 3.1.2.10), and we want to hear from it.
         """
-        keepalive = self._keepalive_ms
+        keepalive = self.keepalive_ms
         return min(self._received_ms + keepalive // 2, self._said_ms + keepalive * 3 // 4)
 
     # Bytes and events

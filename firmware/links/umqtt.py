@@ -37,13 +37,13 @@ class Link:
     window = 1
 
     def __init__(self, options, identity, clock, on_command, message_bytes=1024, resolver=None):
-        self._options = options
+        self.options = options
         self._identity = identity
         self._clock = clock
-        self._on_command = on_command
+        self.on_command = on_command
         self._timeout_ms = int(options["timeout_s"] * 1000)
         keepalive_ms = int(options["keepalive_s"] * 1000)
-        self._resolver = resolver or tcp.Resolver()
+        self.resolver = resolver or tcp.Resolver()
         self._tls = None
         self._buffer = bytearray(256)
         self._view = memoryview(self._buffer)
@@ -78,7 +78,7 @@ class Link:
     async def send(self, message):
         now = self._clock.now()
         identity = self._identity
-        qos, retain = _QOS_RETAIN.get(message.kind) or (self._options["qos"], False)
+        qos, retain = _QOS_RETAIN.get(message.kind) or (self.options["qos"], False)
         topic = identity.topic(message.kind)
         await self._flush()
         self._acked.clear()
@@ -120,7 +120,7 @@ class Link:
     # Opening, step by step; `_stage` names the step for the error that a time-out becomes
 
     async def _open(self):
-        options = self._options
+        options = self.options
         secure = options["tls"]
         self._stage = "tcp"
         try:
@@ -128,7 +128,7 @@ class Link:
             self._stream = await tcp.connect(
                 options["host"],
                 options["port"] or (8883 if secure else 1883),
-                self._resolver,
+                self.resolver,
                 context,
             )
         except tcp.ConnectError as error:
@@ -153,10 +153,10 @@ class Link:
             from .tls import context
 
             try:
-                self._tls = context(self._options["tls"])
+                self._tls = context(self.options["tls"])
             except ValueError as error:
                 raise LinkError("tls", str(error), retry=False)
-        if self._options["tls"]["ca"] and not self._clock.is_set():
+        if self.options["tls"]["ca"] and not self._clock.is_set():
             raise LinkError(
                 "clock",
                 "the clock is not set, so no certificate can be verified; waiting for the time",
@@ -207,12 +207,15 @@ class Link:
 
     def _failure(self, error):
         """The LinkError of what a connection raised, or of a CONNACK's return code."""
-        from . import errors
+        try:
+            from . import errors
 
-        made = errors.failed(self._stage, error)
-        del errors
-        forget("links.errors")
-        return made
+            made = errors.failed(self._stage, error)
+            del errors
+            forget("links.errors")
+            return made
+        except MemoryError:
+            return LinkError(self._stage, "failed; no memory is left to say why")
 
     async def _watch(self, reader):
         """Keep the engine's time; when it says that the connection is lost, cancel the reader
@@ -255,7 +258,7 @@ class Link:
             elif retained:
                 problem = "a retained command, which would run again at every connection"
             try:
-                self._on_command(None if problem else payload, problem)
+                self.on_command(None if problem else payload, problem)
             except Exception as error:  # whoever takes commands can't break the link
                 log("umqtt", "a command was not taken: %r" % error)
 
