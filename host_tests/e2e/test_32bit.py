@@ -1,0 +1,82 @@
+"""Does all of it run in 64 KB, on a port whose words are as short as a microcontroller's?"""
+
+import shlex
+
+import pytest
+
+from host_tests.e2e.proofs import (
+    SOON_S,
+    health_of,
+    prove_backoff,
+    prove_schedule_kept,
+    prove_sound,
+    prove_values,
+    quick,
+    unsure,
+    wait_failures,
+)
+from host_tests.harness import data
+from petrel.runtime import runtime32
+
+COUNT = 500
+
+
+@pytest.fixture
+def small(device, tmp_path):
+    """Starts devices with words of 32 bits and a heap of 64 KB, on the first rows of the mote."""
+    if runtime32() is None:
+        pytest.skip("set-up found no 32-bit MicroPython for this system")
+    file = str(data.take(data.MOTE, tmp_path, COUNT))
+    flags = ["--runtime", shlex.join(runtime32()), "--heap", "64k"]
+
+    def start(port, *more_flags, **changes):
+        sensor = {"file": file, "speed": 1000, **changes.pop("sensor", {})}
+        return device(quick(port, sensor=sensor, **changes), flags=[*flags, *more_flags])
+
+    return start
+
+
+def prove_all_arrived(started, receiver, may_repeat=()):
+    assert started.wait_exit(SOON_S) == 0
+    assert "drained" in started.logs()[-1]
+    report = receiver.wait_for(
+        lambda: [r for r in receiver.sequence_report("d1").values() if r.last == COUNT],
+        SOON_S,
+        "the last reading",
+    )[0]
+    assert report.in_order and not report.missing
+    assert set(report.duplicates) <= set(may_repeat)
+    prove_values(receiver.readings("d1"), data.rows(data.MOTE, data.MOTE_CHANNELS))
+    prove_schedule_kept(receiver)
+    prove_sound(started)
+
+
+@pytest.mark.parametrize(("batch", "times"), [(1, "recorded"), (5, "device")])
+def test_delivery_through_an_outage(proxy, receiver, small, umqtt, figure, batch, times):
+    started = small(
+        proxy.port, "--until-drained", "--umqtt", umqtt,
+        payload={"batch": batch}, sensor={"times": times},
+    )
+    receiver.wait_readings("d1", 100, SOON_S)
+    assert receiver.command("d1", {"cmd": "ping"})["ok"]
+    proxy.refuse()
+    proxy.drop_connections()
+    wait_failures(started, 3)
+    proxy.accept()
+    prove_all_arrived(started, receiver, unsure(proxy))
+    prove_backoff(started)
+    if times == "recorded":
+        rows = data.rows(data.MOTE, data.MOTE_CHANNELS)
+        assert {r.ts == rows[r.seq - 1].time for r in receiver.readings("d1")} == {True}
+    figure("heap free after the outage", health_of(receiver, 2)["free"], "bytes")
+
+
+def test_large_and_many_commands(mosquitto, receiver, small):
+    started = small(mosquitto.port, "--until-drained")
+    receiver.wait_readings("d1", 20, SOON_S)
+    receiver.publish("devices/d1/commands", bytes(100_000))
+    for n in range(10):
+        assert receiver.command("d1", {"cmd": "info", "id": n})["channels"]["t"] == ["Cel", 2]
+    refused = receiver.messages("d1", "responses")[0].json()["error"]
+    assert refused.startswith("a command of 100027 bytes")
+    prove_all_arrived(started, receiver)
