@@ -91,7 +91,9 @@ def prove_recovery(device, proxy, receiver, figure, after, may_lack=()):
     device.wait_log("online over", SOON_S, after)
     stream = int(device.wait_log(r"stream (\d+)", SOON_S)[1])
     receiver.wait_for(
-        lambda: receiver.statuses("d1")[-1].get("s") == stream, SOON_S, "online as the last word"
+        lambda: [s.get("s") for s in receiver.statuses("d1")][-1:] == [stream],
+        SOON_S,
+        "online as the last word",
     )
     after = device.mark()
     proxy.drop_connections()  # the next birth tells how late readings were since the last one
