@@ -1,0 +1,24 @@
+"""Calls a function of a script of this folder on MicroPython, with the libraries compiled."""
+
+import json
+import subprocess
+
+from host_tests.chip import environment, runtime_of
+from petrel import runtime
+
+
+def call(script, function, *arguments, words="64-bit", heap="64M", deadline_s=110, **options):
+    """What host_tests.journal.{script}.{function} returns, by way of JSON."""
+    image = runtime.build("unix")
+    code = (
+        f"import json, sys; from host_tests.journal import {script}\n"
+        "a, k = json.loads(sys.stdin.read())\n"
+        f"print(json.dumps({script}.{function}(*a, **k)))"
+    )
+    done = subprocess.run(
+        [*runtime_of(words), "-X", f"heapsize={heap}", "-c", code], cwd=image,
+        env=environment(image), input=json.dumps([arguments, options]), capture_output=True,
+        text=True, timeout=deadline_s, check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
