@@ -18,8 +18,7 @@ def kept_series():
     """{name: (spec, folder)} of the recorded series that are here."""
     import json
 
-    places = [ROOT / "tools" / "petrel" / "data", ROOT.parent / "shared" / "data",
-              Path("/work/shared/data")]
+    places = [ROOT / "tools" / "petrel" / "data", ROOT.parent / "shared" / "data"]
     found = {}
     for folder in places:
         specs = next((place / "series.json" for place in places
