@@ -17,7 +17,7 @@ from host_tests.e2e.proofs import (
     quick,
     wait_failures,
 )
-from host_tests.faults.mqtt_packets import PINGREQ, PUBACK
+from host_tests.faults.mqtt_packets import PINGREQ, PUBACK, PUBLISH
 from host_tests.faults.tcp import TO_CLIENT, TO_SERVER
 
 KEEPALIVE_S = 2
@@ -170,6 +170,20 @@ def test_answers_to_nothing(proxy, receiver, running, figure):
         receiver.wait_readings("d1", len(receiver.readings("d1")) + 5, SOON_S)
     assert proxy.connections == 1
     prove_recovery(running, proxy, receiver, figure, 0)
+
+
+def test_an_acknowledgement_of_something_else(proxy, receiver, running, figure):
+    """The one that is due is held back: nothing in its place is taken for it."""
+    proxy.hold(PUBACK)
+    (held, *_) = proxy.wait_held(1, SOON_S)
+    mark, sent = running.mark(), len(proxy.packets(TO_SERVER, PUBLISH))
+    for packet_id in (held.packet_id - 1, held.packet_id + 1, 0xFFFF):
+        proxy.inject(b"\x40\x02" + packet_id.to_bytes(2, "big"), TO_CLIENT)
+    proxy.inject(b"\x90\x03" + held.packet_id.to_bytes(2, "big") + b"\1", TO_CLIENT)
+    running.wait_log("ack: no acknowledgement within 1000 ms; next try", SOON_S, mark)
+    assert len([p for p in proxy.packets(TO_SERVER, PUBLISH) if p.connection == 1]) == sent
+    proxy.release()
+    prove_recovery(running, proxy, receiver, figure, mark)
 
 
 NO_MQTT = ("4003000100", "8203000100", "0000", "ffffffffff", "340800036162630001", "3003000561")
