@@ -111,6 +111,19 @@ class _Check:
             self.problem(path, "no key found", "%d to %d bytes in hexadecimal" % (low, high))
         return value
 
+    def step(self, value, path):
+        if type(value) in (int, float) and 0 < value < 1e6:
+            # A float of the board has 24 bits or 53: what it was written as is the shortest that
+            # it can mean.
+            close = 4e-7 if 1.0 + 1e-9 == 1.0 else 1e-12
+            for exponent in range(16):
+                mantissa = value * 10**exponent
+                whole = int(mantissa + 0.5)
+                if 0 < whole < 1 << 29 and abs(mantissa - whole) <= close * whole:
+                    return whole, -exponent
+        self.wrong(path, value, "a decimal fraction above 0 and below 1000000 is allowed")
+        return None
+
     def file(self, value, path):
         if not isinstance(value, str) or not value:
             self.wrong(path, value, "the path of a file is allowed")

@@ -12,6 +12,7 @@ def limits(config, problem):
     if config["reconnect"]["first_s"] > config["reconnect"]["max_s"]:
         problem("reconnect.first_s", "more than reconnect.max_s", "it must not be the longer one")
     _channels(config["sensors"], problem)
+    _steps(config["sensors"], problem)
     _recorded(config["sensors"], problem)
     if config["payload"]["format"] == "senml-cbor":
         _senml_names(config, problem)
@@ -82,6 +83,19 @@ def _channels(sensors, problem):
             elif key in seen:
                 problem(path, "a key that %s has too" % seen[key], "every channel needs its own")
             seen[key] = path
+
+
+def _steps(sensors, problem):
+    for i in range(len(sensors)):
+        for key in sorted(sensors[i]["channels"]):
+            channel = sensors[i]["channels"][key]
+            step, decimals = channel["step"], channel["decimals"]
+            if step and step[0] * 10**decimals < 10 ** -step[1]:
+                problem(
+                    "sensors[%d].channels.%s.step" % (i, key),
+                    "finer than %d decimals" % decimals,
+                    "the decimals must tell its steps apart",
+                )
 
 
 def _odd(c):

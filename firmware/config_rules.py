@@ -9,6 +9,7 @@ given, None that it may be null. The kinds are methods in `firmware/config_kinds
     boolean
     choice, value ...
     hex, shortest, longest       bytes in hexadecimal
+    step                         a decimal fraction above 0, for the app (mantissa, exponent)
     file                         a path, relative to the config's folder
     table, rules                 an object with these keys
     list, shortest, longest, rule of an element
@@ -143,4 +144,8 @@ CHANNEL = {
     "unit": (None, "text", 1, 16),
     # Digits behind the point that are kept.
     "decimals": (2, "integer", 0, 9),
+    # The sensor's true step, as 0.0625, where it is wider: frames carry whole steps. null: none.
+    "step": (None, "step"),
+    # `count`: a counter, which mostly rises and has no sign; null: anything else.
+    "kind": (None, "choice", "count"),
 }

@@ -20,6 +20,7 @@ _SLICE_MS = const(20_000)  # the longest wait without a word to the vitals
 _BUSY_MS = const(5)
 _LOWEST = const(-0x80000000)  # what a record has room for
 _HIGHEST = const(0x7FFFFFFF)
+_MOST = const(0xFFFFFFFF)  # of a count
 _RETRY_FIRST_MS = const(1_000)
 _RETRY_MAX_MS = const(300_000)
 
@@ -67,8 +68,8 @@ class _Slot:
         try:
             unix_ms = self.sensor.read(values, self.first)
             for i in range(self.first, self.end):
-                if values[i] is not None and not _LOWEST <= values[i] <= _HIGHEST:
-                    raise ValueError("a value beyond 32 bits")
+                if values[i] is not None:
+                    _check(values[i], self.sensor.channels[i - self.first].kind)
             if self._backoff.failures:
                 log("sampler", "%s can be read again" % self.name)
                 self._backoff.reset()
@@ -87,6 +88,12 @@ class _Slot:
         if not self._backoff.failures:
             log("sampler", "%s can't be read: %s" % (self.name, error))
         self.retry_ms = now + self._backoff.next_ms()
+
+
+def _check(value, kind):
+    """Raise ValueError for what a record has no room for."""
+    if not (0 <= value <= _MOST if kind else _LOWEST <= value <= _HIGHEST):
+        raise ValueError("a value beyond 32 bits")
 
 
 class Sampler:

@@ -58,6 +58,10 @@ CASES = {
     "sensors[0].channels.t": ([{"column": "temp_c"}, {"column": "t"}], [None, [], "temp_c", 7]),
     "sensors[0].channels.t.unit": ([None, "Cel", "x" * 16], ["", "x" * 17, 7, [], "a\nb"]),
     "sensors[0].channels.t.decimals": ([0, 9], [-1, 10, 2.0, *NUMBER]),
+    "sensors[0].channels.t.step": (
+        [None, 0.0625, 0.01, 0.3, 5, 999999], [0, -0.5, 1e6, 0.1234567891, "1/16", True, []],
+    ),
+    "sensors[0].channels.t.kind": ([None, "count"], ["", "counter", 1, True, []]),
     "sensors[0].channels.t.column": (["t", "hum"], ["", "x" * 65, "nowhere", 7, []]),
     "sensors[0].file": (["data.csv", "folder/more.csv"], ["", "missing.csv", "folder", *TEXT]),
     "sensors[0].row": ([0, 1, 1_000_000_000], [-1, 1_000_000_001, 0.5, *NUMBER]),
@@ -129,6 +133,8 @@ LIMITS = [
     ({"sensors[0].channels": {"a\\b": {"column": "t"}}}, "sensors[0].channels.a\\b: a key that"),
     ({"sensors[0].channels": {"x" * 16: {"column": "t"}}}, None),
     ({"sensors[0].channels": {"wärme_ß温度": {"column": "t"}}}, None),
+    ({"sensors[0].channels.t.step": 0.002}, "sensors[0].channels.t.step: finer than 2 decimals; "),
+    ({"sensors[0].channels.t.step": 0.00390625, "sensors[0].channels.t.decimals": 3}, None),
     ({"payload.format": "senml-cbor"}, None),
     ({"payload.format": "senml-cbor", "device.id": "wärme"}, "device.id: a name that SenML does"),
     (

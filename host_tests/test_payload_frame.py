@@ -18,9 +18,9 @@ INT32 = st.integers(-(2**31), 2**31 - 1)
 ROW = st.lists(st.none() | INT32, min_size=3, max_size=3)
 
 
-def encode(rows, limit=1024, batch=60):
+def encode(rows, limit=1024, batch=60, channels=CHANNELS):
     """The rows (number, due, values) as frames of at most `limit` bytes."""
-    encoder = frame_payload.Encoder(CHANNELS, STREAM, "d1", 10_000, batch)
+    encoder = frame_payload.Encoder(channels, STREAM, "d1", 10_000, batch)
     buffer, messages, at = bytearray(limit + 1), [], 0
     while at < len(rows):
         encoder.begin(buffer, limit)
@@ -50,6 +50,39 @@ def test_whatever_is_written_is_read(rows, limit):
             c.key: float(Decimal(v).scaleb(-c.decimals))
             for c, v in zip(CHANNELS, values, strict=True) if v is not None
         }
+
+
+STEPPED = [
+    Channel("t", "Cel", 2, (625, -4)), Channel("n", "count", 0, None, "count"),
+    Channel("x", None, 3, (5, 0)), Channel("y", None, 1, (1, -1), "count"),
+]
+
+
+@given(rows=st.lists(st.tuples(
+    st.integers(-(2**24), 2**24), st.integers(0, 2**32 - 1), st.integers(-(10**5), 10**5),
+    st.none() | st.integers(0, 2**32 - 1),
+), min_size=1, max_size=40))
+def test_true_steps_and_counts_are_read_as_they_were_taken(rows):
+    """A sensor of 1/16 degree whose driver gives two decimals, ties rounded away from zero."""
+    taken = []
+    for n, (t, counted, x, y) in enumerate(rows, 1):
+        hundredths = (Decimal(t) * 625 / 100).quantize(Decimal(1), "ROUND_HALF_UP")
+        taken.append((n, (START_MS + 10_000 * n, None), [int(hundredths), counted, 5000 * x, y]))
+    want = [{c.key: float(Decimal(v).scaleb(-c.decimals))
+             for c, v in zip(STEPPED, values, strict=True) if v is not None}
+            for _, _, values in taken]
+    found = read(encode([(n, due, list(values)) for n, due, values in taken], channels=STEPPED))
+    assert [reading.values for reading in found] == want
+
+
+def test_a_true_step_makes_frames_smaller():
+    values = [(i * i) % 23 for i in range(60)]
+    sizes = []
+    for step in (None, (625, -4)):
+        rows = [(n, (START_MS + 10_000 * n, None), [(v * 25 + 2) // 4])
+                for n, v in enumerate(values, 1)]
+        sizes.append(len(encode(rows, channels=[Channel("t", "Cel", 2, step)])[0]))
+    assert sizes[1] < sizes[0] - 15
 
 
 @pytest.mark.parametrize("value", [2**31 - 1, -(2**31)])

@@ -23,12 +23,12 @@ def sensor(every_ms=1000, **told):
 
     convert_ms: how long a conversion takes. read_ms: how long a read blocks the loop, at times
     from slow_from on. fails: (from, to) times between which it raises `error` in `fails_in`.
-    unix_ms: its own time.
+    unix_ms: its own time. kind: of its channels.
     """
     usual = {
         "name": "stub", "every_ms": every_ms, "speed": 1, "channels": 1, "base": 0,
         "convert_ms": 0, "read_ms": 0, "slow_from": 0, "ends_after": 10**9, "unix_ms": None,
-        "fails": [], "fails_in": "read", "error": "OSError",
+        "fails": [], "fails_in": "read", "error": "OSError", "kind": None,
     }
     assert told.keys() <= usual.keys()
     return usual | told
@@ -151,6 +151,18 @@ def test_a_source_may_give_the_first_moment_of_1970(chip):
     """A recording that counts its seconds from 0."""
     result = chip.call("run", [sensor(unix_ms=0)], 500)
     assert [unix_ms for _, _, unix_ms, _ in result["readings"]] == [0]
+
+
+@pytest.mark.parametrize(
+    "kind, fits, beyond",
+    [(None, 2**31 - 1, 2**31), (None, -(2**31), -(2**31) - 1), ("count", 2**32 - 1, 2**32),
+     ("count", 0, -1)],
+)
+def test_what_has_no_room_in_a_record_is_no_value(chip, kind, fits, beyond):
+    result = chip.call("run", [sensor(kind=kind, base=fits - 1, ends_after=1)], 500)
+    assert values(result) == [[fits]]
+    result = chip.call("run", [sensor(kind=kind, base=beyond - 1), sensor()], 500)
+    assert values(result) == [[None, 1]]
 
 
 # ---- sensors that fail

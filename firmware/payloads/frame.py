@@ -15,10 +15,22 @@ def most_bytes(channels):
     )
 
 
+def _described(c):
+    return channel(c.key, c.unit or "", c.decimals, c.step, c.kind or "")
+
+
+def _ratio(channel):
+    """(over, under): a value x over / under is its number of true steps."""
+    mantissa, exponent = channel.step
+    power = exponent + channel.decimals
+    return (1, mantissa * 10**power) if power > 0 else (10**-power, mantissa)
+
+
 class Encoder:
     def __init__(self, channels, stream, device_id, interval_ms, batch):
-        described = [channel(c.key, c.unit or "", c.decimals) for c in channels]
-        self._frame = FrameEncoder(Schema(tuple(described), interval_ms), batch)
+        schema = Schema(tuple([_described(c) for c in channels]), interval_ms)
+        self._steps = [(i,) + _ratio(c) for i, c in enumerate(channels) if c.step]
+        self._frame = FrameEncoder(schema, batch)
         self._frame.begin(stream)
         self._out = memoryview(b"")
         self._first = 0
@@ -37,6 +49,9 @@ class Encoder:
             self._first, self._dated = number, dated
         elif number != self._first + self.count or dated != self._dated:
             return False
+        for i, over, under in self._steps:
+            if values[i] is not None:
+                values[i] = (2 * values[i] * over + under) // (2 * under)
         if not self._frame.add(unix_ms if dated else uptime_ms, values):
             return False
         self.count += 1

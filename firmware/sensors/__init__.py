@@ -21,10 +21,16 @@ class Ended(Exception):
 
 
 class Channel:
-    def __init__(self, key, unit, decimals):
+    """`step` is the sensor's true step as (mantissa, exponent) or None, `kind` None or "count":
+    values are then 32 bits without a sign.
+    """
+
+    def __init__(self, key, unit, decimals, step=None, kind=None):
         self.key = key
         self.unit = unit
         self.decimals = decimals
+        self.step = step
+        self.kind = kind
 
 
 def module(driver):
@@ -37,5 +43,6 @@ def channels(options):
     MicroPython).
     """
     return [
-        Channel(key, options[key]["unit"], options[key]["decimals"]) for key in sorted(options)
+        Channel(key, o["unit"], o["decimals"], o["step"], o["kind"])
+        for key, o in sorted(options.items())
     ]

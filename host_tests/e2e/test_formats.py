@@ -7,6 +7,10 @@ from host_tests.e2e.test_delivery import AIRPORT, FAST
 from host_tests.harness import data
 
 ROWS = 500
+CHANNELS = {
+    **AIRPORT["channels"],
+    "h": {"column": "hum_pct", "unit": "%RH", "decimals": 1, "step": 1, "kind": "count"},
+}
 
 
 @pytest.mark.parametrize("format_", ["frame", "cbor", "senml-cbor"])
@@ -16,7 +20,7 @@ def test_every_row_in_every_format(mosquitto, receiver, device, tmp_path, format
     started = device(
         quick(
             mosquitto.port,
-            sensor={**AIRPORT, "file": str(file), "speed": 1_000_000},
+            sensor={**AIRPORT, "file": str(file), "speed": 1_000_000, "channels": CHANNELS},
             payload={"format": format_, "batch": batch},
             limits=FAST,
         ),
@@ -26,7 +30,7 @@ def test_every_row_in_every_format(mosquitto, receiver, device, tmp_path, format
     receiver.wait_readings("d1", ROWS, SOON_S)
     readings = receiver.readings("d1")
     assert [reading.seq for reading in readings] == list(range(1, ROWS + 1))
-    prove_values(readings, data.rows(file, AIRPORT["channels"]))
+    prove_values(readings, data.rows(file, CHANNELS))
     sizes = [len(message.payload) for message in receiver.messages("d1", "data")]
     assert max(sizes) <= FAST["message_bytes"]
     prove_sound(started)

@@ -16,7 +16,9 @@ class Sensor:
 
     def __init__(self, told):
         self.told = told
-        self.channels = [Channel("c%d" % i, None, 0) for i in range(told["channels"])]
+        self.channels = [
+            Channel("c%d" % i, None, 0, None, told["kind"]) for i in range(told["channels"])
+        ]
         self.reads = 0
         self.attempts = []  # when it was asked
 

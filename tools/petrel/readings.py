@@ -157,8 +157,10 @@ def decode_frame(device, payload):
 
 
 def _scaled(channel, value):
+    """A channel's integer as a number of its decimals, like in the other formats."""
     mantissa, exponent = channel.step or (1, -channel.decimals)
-    return decimal.Decimal(value * mantissa).scaleb(exponent)
+    scaled = decimal.Decimal(value * mantissa).scaleb(exponent)
+    return scaled.quantize(decimal.Decimal(1).scaleb(-channel.decimals), decimal.ROUND_HALF_UP)
 
 
 def _integer(item, key, least):

@@ -86,7 +86,7 @@ def _allowed(kind, arguments):
         "text": "text of {} to {} bytes", "integer": "{} to {}", "seconds": "{} to {} s",
         "boolean": "`true`, `false`", "file": "a file", "hex": "{} to {} bytes in hexadecimal",
         "table": "an object", "sensor": "objects as below",
-        "channels": "1 to 32 objects as below",
+        "channels": "1 to 32 objects as below", "step": "a decimal fraction",
     }
     return words[kind].format(*values)
 
