@@ -27,6 +27,7 @@ class Flash:
         self.blocks = blocks
         self.program = program
         self.image = image if image is not None else bytearray(b"\xff" * (blocks * BLOCK))
+        self._view = memoryview(self.image)
         self.strict = True
         self.refusal = 0
         self.worn = ()
@@ -35,7 +36,7 @@ class Flash:
 
     def readblocks(self, block, buffer, offset=0):
         at = block * BLOCK + offset
-        buffer[:] = memoryview(self.image)[at : at + len(buffer)]
+        buffer[:] = self._view[at : at + len(buffer)]
 
     def writeblocks(self, block, buffer, offset=0):
         if offset % self.program or len(buffer) % self.program:

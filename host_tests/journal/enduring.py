@@ -7,6 +7,7 @@ MicroPython.
 
 import gc
 import os
+import sys
 import time
 
 from host_tests.faults.flash import Flash
@@ -29,6 +30,28 @@ def opening_us():
     return best
 
 
+class Looks:
+    """What is seen of a journal now and then; each look is told on stderr."""
+
+    def __init__(self, device):
+        self.device = device
+        self.openings_us = []
+        self.heap = []
+        self._start = time.time()
+
+    def look(self, appended):
+        gc.collect()
+        self.heap.append(gc.mem_alloc())
+        self.openings_us.append(opening_us())
+        erases = sorted(self.device.erases[2:])  # the first two hold the root
+        print(
+            f"{appended} appended after {int(time.time() - self._start)} s: opens in "
+            f"{self.openings_us[-1]} us, heap {self.heap[-1]}, erases of a block "
+            f"{erases[0]} to {erases[-1]}, in the middle {erases[len(erases) // 2]}",
+            file=sys.stderr,
+        )
+
+
 def endure(count, blocks=64, looks=10):
     """Append `count` records of 60 bytes, acknowledged at once but for an outage now and then.
 
@@ -41,25 +64,20 @@ def endure(count, blocks=64, looks=10):
     os.mkdir(QUEUE)
     journal = Journal(QUEUE, LIMIT)
     record = bytearray(60)
-    openings = []
-    heap = []
+    seen = Looks(device)
     for i in range(count):
         if i % (count // looks) == 0:
-            gc.collect()
-            heap.append(gc.mem_alloc())
-            openings.append(opening_us())
+            seen.look(i)
         record[0] = i & 0xFF
         number = journal.append(record)
         if number != i + 1:
             raise ValueError(f"number {number} after {i}")
         if i % 1000 >= OUTAGE:
             journal.release(number)
-    gc.collect()
-    heap.append(gc.mem_alloc())
-    openings.append(opening_us())
+    seen.look(count)
     answer = {
-        "opening_us": openings, "heap": heap, "erases": device.erases, "dropped": journal.dropped,
-        "damaged": journal.damaged, "left": len(journal),
+        "opening_us": seen.openings_us, "heap": seen.heap, "erases": device.erases,
+        "dropped": journal.dropped, "damaged": journal.damaged, "left": len(journal),
     }
     unmount()
     return answer
