@@ -19,7 +19,7 @@ from host_tests.harness.device import _children as children
 from host_tests.harness.device import alive
 from petrel.broker import Mosquitto
 from petrel.demo_device import DATA, Plan, plan
-from petrel.demo_fleet import Device, Fleet, Ledger
+from petrel.demo_fleet import Device, Fleet
 from petrel.demo_plug import Plug
 from petrel.demo_view import Scene, bars, page
 
@@ -28,15 +28,6 @@ SUMMARY = re.compile(r"sent (\d+) acked (\d+) received (\d+) lost (\d+) duplicat
 
 
 # ---- the model
-
-
-def test_a_ledger_knows_what_is_missing_and_what_came_twice():
-    ledger = Ledger()
-    for number in (1, 2, 5, 2, 4):
-        ledger.take(number)
-    assert (ledger.received, ledger.missing, ledger.duplicates) == (4, 1, 1)
-    ledger.take(3)
-    assert (ledger.received, ledger.missing, ledger.highest) == (5, 0, 5)
 
 
 @pytest.fixture

@@ -92,16 +92,35 @@ def listen(
         Path | None,
         typer.Option(metavar="FILE", help="PEM of the authority to trust, for mqtts://."),
     ] = None,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Keep there what came; show each reading once."),
+    ] = None,
 ):
     """Print readings as they arrive at a broker, until Ctrl-C.
 
-    The topic filter is `devices/+/data` unless the address has another one.
+    The topic filter is `devices/+/data` unless the address has another one. With a ledger the
+    broker keeps for us what comes while we do not listen, and the end says of every device what
+    arrived, what is missing and what cannot be known; `petrel ledger` says it again.
 
-    Example: `petrel listen mqtt://127.0.0.1:1883 --json`
+    Example: `petrel listen mqtt://127.0.0.1:1883 --ledger readings.ledger`
     """
     from petrel.listen import run_listener
 
-    return run_listener(url, as_json, ca)
+    return run_listener(url, as_json, ca, ledger)
+
+
+@app.command()
+def ledger(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="From `petrel listen --ledger`.")],
+):
+    """Say of every device what arrived, what is missing and what cannot be known.
+
+    Example: `petrel ledger readings.ledger`
+    """
+    from petrel.ledger_file import read
+
+    print(*read(file).lines(), sep="\n")
 
 
 @app.command()

@@ -7,43 +7,12 @@ import collections
 import json
 import re
 
+from petrel.ledger import Ledger, Stream
 from petrel.readings import Undecodable, decode
 
 STOPPED = re.compile(r"app: .*; sampled (\d+) acked (\d+) dropped (\d+)")
 RATE_S = 5  # the rate shown is the mean of so many seconds
 HISTORY_S = 300
-
-
-class Ledger:
-    """Which numbers of one stream have come; numbers start at 1."""
-
-    def __init__(self):
-        self.duplicates = 0
-        self.highest = 0
-        self._upto = 0  # 1.._upto have all come
-        self._beyond = set()  # and these behind the first hole
-
-    def take(self, number):
-        """Enter `number`; False if it had come before."""
-        if number <= self._upto or number in self._beyond:
-            self.duplicates += 1
-            return False
-        self._beyond.add(number)
-        while self._upto + 1 in self._beyond:
-            self._upto += 1
-            self._beyond.remove(self._upto)
-        self.highest = max(self.highest, number)
-        return True
-
-    @property
-    def received(self):
-        """How many different numbers have come."""
-        return self._upto + len(self._beyond)
-
-    @property
-    def missing(self):
-        """How many did not come though a higher one did: devices send in order."""
-        return self.highest - self.received
 
 
 class Device:
@@ -55,7 +24,7 @@ class Device:
         self.state = "starting"  # then what its status topic says, then "stopped" or "crashed"
         self.since = now
         self.births = 0
-        self.ledgers = {}  # stream -> Ledger, oldest first
+        self.ledger = Ledger()
         self.health = {}
         self._heard_health = False  # since it was born last
         self.last = None  # the newest Reading
@@ -77,14 +46,14 @@ class Device:
         """Enter new readings, oldest first."""
         self.tick(now)
         for reading in readings:
-            ledger = self.ledgers.setdefault(reading.stream, Ledger())
-            if ledger.take(reading.seq):
+            if self.ledger.add(self.name, reading.stream, reading.seq):
                 self.last, self._last_at = reading, now
                 self._arrivals.append(now)
                 self.history[-1][1] += 1
 
     def status(self, message, now):
         """Enter a message of the status topic."""
+        self.ledger.status(self.name, message)
         state = message.get("status")
         if state == "offline" and "reason" in message:
             state = "stopped"  # politely; without a reason it is the will
@@ -98,6 +67,7 @@ class Device:
 
     def gauges(self, message):
         """Enter a message of the health topic."""
+        self.ledger.health(self.name, message)
         self.health = message
         self._heard_health = True
 
@@ -129,18 +99,23 @@ class Device:
         return self.state in ("stopped", "crashed") or (self.online and self._heard_health)
 
     @property
+    def streams(self):
+        """The accounts of its lives, oldest first."""
+        return list(self.ledger.streams(self.name).values())
+
+    @property
     def received(self):
-        return sum(ledger.received for ledger in self.ledgers.values())
+        return self.ledger.total("received")
 
     @property
     def duplicates(self):
-        return sum(ledger.duplicates for ledger in self.ledgers.values())
+        return self.ledger.total("duplicates")
 
     @property
     def lost(self):
-        """Readings that certainly never come: dropped from a full queue, or skipped over."""
-        missing = sum(ledger.missing for ledger in self.ledgers.values())
-        return max(missing, self.health.get("dropped", 0))
+        """Readings that never come: dropped from a full queue, or skipped over."""
+        skipped = sum(stream.highest - stream.received for stream in self.streams)
+        return max(skipped, self.health.get("dropped", 0))
 
     @property
     def reconnects(self):
@@ -162,20 +137,19 @@ class Device:
             return 0, False
         if not self.online:
             return round((now - self._last_at) * self.plan.per_s) if self.births else 0, True
-        ledger = self.ledgers.get(self.health.get("s"), Ledger())
-        behind = self.health.get("n", 0) - ledger.highest
+        stream = self.ledger.streams(self.name).get(self.health.get("s"), Stream())
+        behind = self.health.get("n", 0) - stream.highest
         return max(0, min(behind, self.health.get("queued", 0))), False
 
     @property
     def sent(self):
-        """Readings it numbered. Its last words tell for its last life, for former ones what came.
+        """Readings it numbered. Its last words tell for its last life, the ledger for former ones.
 
         None as long as it has not said its last words.
         """
         if self.final is None:
             return None
-        *former, _ = self.ledgers.values() if self.ledgers else [Ledger()]
-        return self.final[0] + sum(ledger.highest for ledger in former)
+        return self.final[0] + sum(stream.end for stream in self.streams[:-1])
 
     @property
     def acked(self):

@@ -1,8 +1,14 @@
-"""`petrel listen`: readings as they arrive, for people or, as JSON, for programs."""
+"""`petrel listen`: readings as they arrive, for people or, as JSON, for programs.
 
+With a ledger each reading is shown once, and what came while nobody listened is kept by the
+broker: the session is a persistent one, and a message is acknowledged only when it is on disk.
+"""
+
+import contextlib
 import dataclasses
 import json
 import os
+import signal
 import ssl
 import sys
 import time
@@ -13,14 +19,17 @@ from rich.console import Console
 from rich.text import Text
 
 from petrel.errors import Failure, Misuse, complain
-from petrel.readings import Undecodable, decode
+from petrel.ledger_file import LedgerFile
+from petrel.readings import Undecodable, decode, device_of
 
 PROGRAM = "petrel listen"
 DEFAULT_FILTER = "devices/+/data"
+WITH_LEDGER = ("status", "health")  # the topics, and the methods of a Ledger
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 CONNECT_S = 10
 KEEPALIVE_S = 30
 RECONNECT_S = (1, 30)  # first and longest pause
+ENDING = {signal.SIGINT, signal.SIGTERM}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,15 +122,20 @@ def moment(ts):
 
 
 class Listener:
-    """A subscription that survives the broker's absence, once it has been there."""
+    """A subscription that survives the broker's absence, once it has been there.
 
-    def __init__(self, target, view, ca=None):
+    kept: a LedgerFile, or None.
+    """
+
+    def __init__(self, target, view, ca=None, kept=None):
         self.target = target
         self.view = view
+        self.kept = kept
         self.failure = None  # what the first connection failed with
         self.connected_once = False
         self.undecodable = 0
-        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, reconnect_on_failure=True)
+        session = {"client_id": kept.client, "clean_session": False} if kept else {}
+        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, **session)
         self.client.connect_timeout = CONNECT_S
         self.client.reconnect_delay_set(*RECONNECT_S)
         self.client.on_connect = self._on_connect
@@ -163,7 +177,7 @@ class Listener:
             return
         if self.connected_once:
             complain(PROGRAM, f"{self.target.place}: connected again")
-        client.subscribe(self.target.topics, qos=1)
+        client.subscribe([(topics, 1) for topics in self._topics()])
 
     def _on_subscribe(self, client, userdata, mid, codes, properties):
         if any(code.is_failure for code in codes):
@@ -180,15 +194,55 @@ class Listener:
             self._fail(f"{self.target.place} closed the connection without an answer; "
                        "perhaps it wants mqtts:// on this port")
 
+    def _topics(self):
+        """What to subscribe to; a ledger also wants to know what the devices say of themselves."""
+        yield self.target.topics
+        if self.kept and self.target.topics.endswith("/data"):
+            for kind in WITH_LEDGER:
+                yield self.target.topics.removesuffix("data") + kind
+
     def _on_message(self, client, userdata, message):
+        kind = message.topic.rpartition("/")[2]
+        if self.kept and kind in WITH_LEDGER:
+            with contextlib.suppress(ValueError, RecursionError):
+                self._hear(kind, device_of(message.topic), json.loads(message.payload))
+            return
         try:
             readings = decode(message.topic, message.payload)
         except Undecodable as error:
             self.undecodable += 1
             complain(PROGRAM, f"{message.topic}: {error} ({self.undecodable} undecodable so far)")
             return
-        for reading in readings:
-            self.view.show(reading)
+        self._take(readings)
+
+    def _hear(self, kind, device, said):
+        """Enter what a device says of itself into the ledger."""
+        with undisturbed():
+            getattr(self.kept.ledger, kind)(device, said)
+            self.kept.log([(kind, device, said)])
+
+    def _take(self, readings):
+        """Show readings, with a ledger only those that are new."""
+        if self.kept is None:
+            for reading in readings:
+                self.view.show(reading)
+            return
+        with undisturbed():
+            entries = [(reading.device, reading.stream, reading.seq) for reading in readings]
+            for reading, entry in zip(readings, entries, strict=True):
+                if self.kept.ledger.add(*entry):
+                    self.view.show(reading)
+            self.kept.log([("add", *entry) for entry in entries])
+
+
+@contextlib.contextmanager
+def undisturbed():
+    """Signals that end us wait for the end of this."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def trust(ca):
@@ -214,16 +268,24 @@ def reason(error):
     return (error.strerror or str(error)).lower()
 
 
-def run_listener(url, as_json=False, ca=None):
-    """Print readings until Ctrl-C, or until nobody reads them any more."""
+def run_listener(url, as_json=False, ca=None, ledger=None):
+    """Print readings until Ctrl-C or SIGTERM, or until nobody reads them any more.
+
+    ledger: path of a ledger's file; it is printed at the end, on stderr if `as_json`.
+    """
     target = parse_url(url)
     if ca and not target.secure:
         raise Misuse("--ca goes with an mqtts:// address")
-    listener = Listener(target, Programs() if as_json else People(), ca)
-    try:
-        listener.run()
-    except KeyboardInterrupt:
-        listener.client.disconnect()
-    except BrokenPipeError:
-        # What is left in the buffer must not be written at exit: there is no reader.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.ExitStack() as stack:
+        kept = stack.enter_context(LedgerFile(ledger)) if ledger else None
+        listener = Listener(target, Programs() if as_json else People(), ca, kept)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            listener.run()
+        except KeyboardInterrupt:
+            listener.client.disconnect()
+            if kept:
+                print(*kept.ledger.lines(), sep="\n", file=sys.stderr if as_json else sys.stdout)
+        except BrokenPipeError:
+            # What is left in the buffer must not be written at exit: there is no reader.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
