@@ -136,6 +136,36 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The config.
     return run_check(file)
 
 
+@app.command()
+def journal(
+    place: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A device's folder, or an image of its flash.")
+    ],
+    export: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Write the readings to a .csv, or else as JSON lines; -: stdout."
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The device's config.json, if it is not beside the queue."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+):
+    """Say what waits in a device's queue, and rescue it; nothing is changed.
+
+    An image is a copy of a flash with a LittleFS somewhere in it.
+
+    Example: `petrel journal flash.img --export readings.csv`
+    """
+    from petrel.journal import run_journal
+
+    return run_journal(place, export, config, as_json)
+
+
 frame = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 app.add_typer(frame, name="frame", help="How small frames get, and what one says.")
 
