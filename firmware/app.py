@@ -14,21 +14,22 @@ _DRAIN_MS = const(8_000)  # the longest that a polite stop goes on delivering
 class App:
     """`reboot` is set when the app ended because it was told to start again."""
 
-    def __init__(self, board, identity, vitals, sampler, outbox, uplink, commands, health, wifi):
+    def __init__(self, board, identity, vitals, sampler, outbox, uplink, commands, health):
         self.board = board
         self._identity = identity
         self._sampler = sampler
         self._outbox = outbox
         self._uplink = uplink
-        self.wifi = wifi
         self._parts = (
             vitals.run(board.watchdog),
             self._wait_for_stop(),
             self._sample(),
-            self._connect(),
+            uplink.run(),
             commands.run(),
             health.run(),
         )
+        if uplink.network:
+            self._parts += (uplink.network.run(),)
         self._over = asyncio.Event()
         self._why = None
         self._failure = None
@@ -77,7 +78,3 @@ class App:
             while len(outbox):
                 await outbox.changed.wait_ms(100)
             self.end("drained")
-
-    async def _connect(self):
-        await self.board.network_up(self.wifi)
-        await self._uplink.run()

@@ -90,11 +90,10 @@ def _parts(board, config, queue, reserve):
     sampler = _sampler(config, sensors, outbox, clock, vitals)
     health = Health(identity, clock, vitals, sampler, outbox)
     uplink = _uplink(config, link, outbox, clock, vitals, health)
+    uplink.network = board.network(config, clock, sampler)
     health.uplink = commands.uplink = uplink
     commands.sampler = sampler
-    commands.app = App(
-        board, identity, vitals, sampler, outbox, uplink, commands, health, config["wifi"]
-    )
+    commands.app = App(board, identity, vitals, sampler, outbox, uplink, commands, health)
     return commands.app
 
 

@@ -5,7 +5,7 @@ config_path                    where its config is
 reset_cause                    "power", "watchdog", "software" or "deepsleep"
 unique_id() -> str             the same for the life of the board
 wall_ms() -> int or None       Unix time in ms whatever the port's epoch; None if unset
-await network_up(wifi)         returns when there is a network; raises OSError if none
+network(config, clock, sampler)  what cares for the network (below), or None: the host does
 watchdog(ms)                   arm or feed: without another call within `ms` the board is reset
 load(name) -> bytes or None    small state that survives a reset and a power cut
 save(name, data)               replaces it as a whole

@@ -43,7 +43,7 @@ class Board:
         """`time.time` is a float here; the integer clock counts from 1970."""
         return time.time_ns() // 1_000_000 if self._clock_set else None
 
-    async def network_up(self, wifi):
+    def network(self, config, clock, sampler):
         """The host's network is up, or the link finds out."""
 
     def watchdog(self, ms):
