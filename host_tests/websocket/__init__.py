@@ -1,0 +1,1 @@
+"""Tests of lib/websocket: frames, engine, handshake, and real peers."""
