@@ -1,4 +1,4 @@
-"""Runs on the device: lib/websocket, its frames with the heap locked and its edge against peers."""
+"""Runs on the device: lib/websocket, its frames with the heap locked, its edges against peers."""
 
 import asyncio
 import gc
@@ -9,7 +9,8 @@ import micropython
 import tcp
 import websocket.frames as frames
 from websocket import _plain
-from websocket.stream import connect, open_url
+from websocket.messages import open_url
+from websocket.stream import connect
 
 from . import server
 

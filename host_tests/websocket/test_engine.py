@@ -128,6 +128,7 @@ def test_answers_that_are_refused(case, split):
 
 def test_the_status_is_in_the_error():
     failure = feed(opening(), REFUSED["not found"])[2]
+    assert isinstance(failure, HandshakeError)
     assert failure.status == 404
     assert "404 Not Found" in str(failure)
 

@@ -1,17 +1,8 @@
-"""WebSockets for asyncio: the one file of this library that does I/O.
-
-Bytes, with the interface of tcp.Stream:
+"""A stream of bytes over a WebSocket, for asyncio, with the interface of tcp.Stream.
 
     stream = await connect("broker.lan", 8083, tcp.Resolver(), path="/mqtt", protocol="mqtt")
     await stream.write(b"...")
     n = await stream.read_into(buffer)
-
-Messages:
-
-    async with await open_url("ws://example.lan/feed") as socket:
-        await socket.send("hello")
-        async for message in socket:
-            print(message)
 
 Deadlines are the caller's: wrap what you await in `asyncio.wait_for_ms`; cancelling is clean.
 """
@@ -22,7 +13,7 @@ from os import urandom
 import tcp
 from ticks import Uptime
 
-from .engine import ABNORMAL, CLOSED, NORMAL, OPENING, Engine
+from .engine import CLOSED, OPENING, Engine
 from .errors import ProtocolError
 from .handshake import Handshake
 
@@ -35,7 +26,7 @@ except ImportError:
 
 
 _KEYS_BYTES = const(64)  # of random bytes fetched at a time
-_READ_BYTES = const(256)
+_ANSWER_BYTES = const(256)
 _BUSY_MS = const(5)
 _GOODBYE_MS = const(500)
 
@@ -47,8 +38,11 @@ async def connect(
     the longest frame. Raises tcp.ConnectError, at the stage "websocket" for a handshake that
     failed, and ValueError for a certificate that does not verify.
     """
-    made = Stream, 0, out_bytes, 0, 0
-    return await _connect(made, host, port, resolver, tls, path, protocol, headers)
+    handshake = made_for(host, port, tls, path, protocol, headers)
+    under = await tcp.connect(host, port, resolver, tls)
+    now = Uptime().now
+    engine = Engine(Masks(), handshake, 0, out_bytes, now=now())
+    return await Stream(under, engine, now).open()
 
 
 def transport(path, protocol=None, headers=()):
@@ -60,43 +54,13 @@ def transport(path, protocol=None, headers=()):
     return connect_as_tcp
 
 
-async def open_url(
-    url, tls=None, protocol=None, headers=(), resolver=None, message_bytes=1024, out_bytes=1024,
-    ping_ms=30_000, timeout_ms=10_000,
-):
-    """Return a Socket to a ws: or wss: URL; wss needs `tls`, an SSLContext that verifies. The
-    rest is as for `connect` and Engine.
-    """
-    scheme, _, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    host, _, port = authority.partition(":")
-    if scheme not in ("ws", "wss") or not host or "#" in url or not (port or "0").isdigit():
-        raise ValueError("not a WebSocket's URL, such as ws://host:8080/path: " + url)
-    if (scheme == "wss") != (tls is not None):
-        raise ValueError("wss: needs `tls`, ws: must not have it")
-    port = int(port) if port else 443 if tls else 80
-    made = Socket, message_bytes, out_bytes, ping_ms, timeout_ms
-    resolver = resolver or tcp.Resolver()
-    return await _connect(made, host, port, resolver, tls, slash + path or "/", protocol, headers)
-
-
-async def _connect(made, host, port, resolver, tls, path, protocol, headers):
-    kind, message_bytes, out_bytes, ping_ms, timeout_ms = made
+def made_for(host, port, tls, path, protocol, headers):
+    """The Handshake for such a connection."""
     authority = host if port == (443 if tls else 80) else "%s:%d" % (host, port)
-    handshake = Handshake(authority, path, urandom(16), protocol, headers)
-    under = await tcp.connect(host, port, resolver, tls)
-    now = Uptime().now
-    engine = Engine(_Masks(), handshake, message_bytes, out_bytes, ping_ms, timeout_ms, now())
-    connection = kind(under, engine, now)
-    try:
-        await connection.open()
-    except BaseException:  # also when the caller's deadline cancels it
-        under.close()
-        raise
-    return connection
+    return Handshake(authority, path, urandom(16), protocol, headers)
 
 
-class _Masks:
+class Masks:
     """Masking keys out of the system's random bytes, sixteen a call of it."""
 
     def __init__(self):
@@ -113,7 +77,7 @@ class _Masks:
         self._at = at + 4
 
 
-class _Connection:
+class Connection:
     """What a stream of bytes and a socket of messages have in common."""
 
     def __init__(self, under, engine, now):
@@ -126,8 +90,16 @@ class _Connection:
         self._first = b""  # bytes of a stream that came with the server's answer
 
     async def open(self):
-        """Shake hands."""
-        answer = bytearray(_READ_BYTES)
+        """Shake hands; returns itself. Raises tcp.ConnectError, with everything closed."""
+        try:
+            await self._shake_hands()
+        except BaseException:  # also when the caller's deadline cancels it
+            self._under.close()
+            raise
+        return self
+
+    async def _shake_hands(self):
+        answer = bytearray(_ANSWER_BYTES)
         try:
             await self._flush()
             while self._engine.state == OPENING:
@@ -199,7 +171,7 @@ class _Connection:
             pass
 
 
-class Stream(_Connection):
+class Stream(Connection):
     """Bytes, in binary frames of any size. One reader and one writer at a time; OSError when the
     connection is gone.
     """
@@ -230,91 +202,3 @@ class Stream(_Connection):
     def close(self):
         """Close at once. Whoever still waits for this stream must be cancelled first."""
         self._under.close()
-
-
-class Socket(_Connection):
-    """Messages: one reader at a time, any number of writers.
-
-    `closed` is None, or (code, reason) once the connection has ended. After `ping_ms` of silence
-    the peer is asked whether it is there; the reader does that, so there must be one.
-    """
-
-    def __init__(self, under, engine, now):
-        super().__init__(under, engine, now)
-        self._buffer = bytearray(_READ_BYTES)
-        self._lock = asyncio.Lock()
-        self._reading = False
-        self.closed = None
-
-    async def send(self, message):
-        """Send a str or bytes, in as many frames as the memory asks for. OSError when the
-        connection is gone.
-        """
-        text = isinstance(message, str)
-        data = memoryview(message.encode() if text else message)
-        async with self._lock:
-            at, end = 0, -1
-            while end < len(data):
-                end = min(len(data), at + await self._room())
-                if self.closed or self._engine.state == CLOSED:
-                    raise OSError("the WebSocket is closed")
-                self._engine.send(data[at:end], text, end == len(data))
-                await self._flush()
-                at = end
-
-    async def receive(self):
-        """The next message as str or bytes; None at the end, when all is closed."""
-        self._reading = True
-        try:
-            while self.closed is None:
-                event = self._engine.next_event()
-                if event is None:
-                    await self._read_in_time()
-                elif event[0] == "closed":
-                    self.closed = event[1:]
-                else:
-                    return event[1]
-        except OSError as error:
-            self.closed = ABNORMAL, tcp.reason(error)
-        finally:
-            self._reading = False
-        self._under.close()
-        return None
-
-    async def _read_in_time(self):
-        due = self._engine.deadline()
-        if due is None:
-            await self._read(self._buffer)
-            return
-        try:
-            await asyncio.wait_for_ms(self._read(self._buffer), max(0, due - self._now()))
-        except asyncio.TimeoutError:
-            self._engine.on_timer(self._now())
-            self._send_soon()
-
-    async def close(self, code=NORMAL, reason=""):
-        """Say Close and wait for the peer's, at most the engine's `timeout_ms`; messages that
-        come meanwhile are lost.
-        """
-        self._engine.close(code, reason, self._now())
-        self._send_soon()
-        while self.closed is None:
-            if self._reading:
-                await asyncio.sleep_ms(_BUSY_MS)
-            else:
-                await self.receive()
-
-    async def __aenter__(self):
-        return self
-
-    async def __aexit__(self, *_):
-        await self.close()
-
-    def __aiter__(self):
-        return self
-
-    async def __anext__(self):
-        message = await self.receive()
-        if message is None:
-            raise StopAsyncIteration
-        return message

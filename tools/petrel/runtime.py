@@ -220,7 +220,8 @@ def _image_files(umqtt):
     files = {Path(name): ROOT / name for name in ("boot.py", "main.py")}
     for folder in ("firmware", "lib"):
         for path in (ROOT / folder).rglob("*.py"):
-            if path.name != "manifest.py":  # For MicroPython's package tools, not for a board.
+            # For MicroPython's package tools and for people, not for a board.
+            if path.name != "manifest.py" and path.parent.name != "examples":
                 files[path.relative_to(ROOT)] = path
     module = _umqtt_module(umqtt)
     files[Path("lib/umqtt") / module.name] = module

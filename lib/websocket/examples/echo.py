@@ -6,7 +6,7 @@
 import asyncio
 import sys
 
-from websocket.stream import open_url
+from websocket.messages import open_url
 
 
 async def main(url):
