@@ -184,6 +184,21 @@ def test_tls_with_client_certificates(certificates):
             connack(started.tls_port, context=bare)
 
 
+def test_websockets_are_additional_listeners_plain_and_tls(certificates):
+    from websockets.sync.client import connect
+
+    files = TlsFiles(certificates.ca.cert, certificates.server.cert, certificates.server.key)
+    trusting = ssl.create_default_context(cafile=certificates.ca.cert)
+    with Mosquitto(tls=files, websocket=True) as started:
+        places = {f"ws://localhost:{started.ws_port}/mqtt": None,
+                  f"wss://localhost:{started.wss_port}/mqtt": trusting}
+        for url, context in places.items():
+            with connect(url, subprotocols=["mqtt"], ssl=context, close_timeout=1) as socket_:
+                socket_.send(connect_packet())
+                assert socket_.recv(timeout=5)[3] == ACCEPTED
+        assert connack(started.port) == ACCEPTED
+
+
 @pytest.mark.parametrize("key, accepted", [("00ff10", True), ("00ff11", False)])
 def test_psk_is_an_additional_listener(key, accepted):
     with Mosquitto(psk={"device-1": "00ff10"}, users={"anna": "pw"}) as started:

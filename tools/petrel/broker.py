@@ -227,22 +227,27 @@ class Mosquitto(_Broker):
     """The real broker.
 
     tls: TlsFiles, an additional listener on `tls_port`. psk: {identity: hexkey}, an additional
-    one on `psk_port`, where the identity is the user's name. users: {name: password}, then nobody
-    else may connect. extra: lines of mosquitto.conf.
+    one on `psk_port`, where the identity is the user's name. websocket: WebSocket on `ws_port`,
+    and with `tls` on `wss_port`. users: {name: password}, then nobody else may connect. extra:
+    lines of mosquitto.conf.
     """
 
     name = "mosquitto"
     ready = " running\n"
 
-    def __init__(self, folder=None, *, port=None, tls=None, users=None, psk=None, extra=""):
-        self._tls, self._users, self._psk, self._extra = tls, users, psk, extra
-        self.tls_port = self.psk_port = None
+    def __init__(
+        self, folder=None, *, port=None, tls=None, users=None, psk=None, websocket=False, extra=""
+    ):
+        self._tls, self._users, self._psk = tls, users, psk
+        self._websocket, self._extra = websocket, extra
         super().__init__(folder, port=port)
 
     def _choose_ports(self):
         super()._choose_ports()
         self.tls_port = free_port() if self._tls else None
         self.psk_port = free_port() if self._psk else None
+        self.ws_port = free_port() if self._websocket else None
+        self.wss_port = free_port() if self._websocket and self._tls else None
 
     def _configure(self):
         program = find_mosquitto()
@@ -269,12 +274,16 @@ class Mosquitto(_Broker):
 
     def _listeners(self):
         """The plain one comes last: when it is open, all are."""
-        if self._tls:
-            yield f"listener {self.tls_port} {HOST}"
+        for port in filter(None, (self.tls_port, self.wss_port)):
+            yield f"listener {port} {HOST}"
             yield f"cafile {self._tls.ca}"
             yield f"certfile {self._tls.cert}"
             yield f"keyfile {self._tls.key}"
             yield f"require_certificate {str(self._tls.require_client_cert).lower()}"
+            yield f"protocol {'websockets' if port == self.wss_port else 'mqtt'}"
+        if self._websocket:
+            yield f"listener {self.ws_port} {HOST}"
+            yield "protocol websockets"
         if self._psk:
             yield f"listener {self.psk_port} {HOST}"
             yield "psk_hint petrel"
