@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from petrel import ROOT, reference
+from petrel import ROOT, packages, reference
 from petrel.check import verdict
 
 README = ROOT / "README.md"
@@ -43,3 +43,9 @@ def test_links_in_the_documents_lead_somewhere():
     for document in [README, *(ROOT / "docs").glob("*.md")]:
         for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
             assert (document.parent / link).exists(), f"{document.name}: {link}"
+
+
+def test_the_package_files_are_made_from_the_libraries():
+    old = [path for path, text in packages.generated().items()
+           if not path.exists() or path.read_text() != text]
+    assert not old, "type: .venv/bin/python -m petrel.packages"
