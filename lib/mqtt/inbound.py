@@ -1,0 +1,82 @@
+"""Inbound publishes (section 3.3), and their acknowledgement. Imported with the first one.
+
+One of QoS 2, by packet id (section 4.3.3):
+
+    PUBLISH         accept()      PUBREL
+    -----> HANDED_OUT ----> TAKEN -----> forgotten      PUBLISH again: is not handed out again
+"""
+
+from .packet import ProtocolError, const, is_text
+
+_PUBACK = const(4)
+_PUBREC = const(5)
+_PUBCOMP = const(7)
+_PUBLISH = const(3)
+
+_ONCE_MORE = const(1)  # QoS 1: handed out
+_HANDED_OUT = const(2)  # QoS 2
+TAKEN = const(3)  # QoS 2: PUBREC sent
+
+
+class Inbound:
+    """Memory: a few bytes for each that is not acknowledged yet."""
+
+    def __init__(self):
+        self.fates = {}  # packet id -> what has become of it
+
+    def publish(self, engine, first, body, skipped):
+        """Take a PUBLISH; returns its event, None for a repetition. Raises ProtocolError."""
+        qos = first >> 1 & 3
+        at = end = 2 + (body[0] << 8 | body[1]) if len(body) > 1 else 65537
+        if qos:
+            end += 2
+        if end > len(body):
+            raise ProtocolError("a publish shorter than its topic says")
+        packet_id = body[at] << 8 | body[at + 1] if qos else 0
+        if qos and not packet_id:
+            raise ProtocolError("packet id 0")  # [MQTT-2.3.1-1]
+        end = engine.end_of_properties(_PUBLISH, body, end)
+        topic = engine.topic_in(bytes(body[2:at]))
+        # [MQTT-3.3.2-1] [MQTT-3.3.2-2] [MQTT-4.7.3-1]
+        if not topic or b"+" in topic or b"#" in topic or not is_text(topic):
+            raise ProtocolError("a publish without a topic")
+        engine.topic = topic
+        engine.payload = body[end:end] if skipped else body[end:]
+        engine.qos = qos
+        engine.retain = first & 1
+        engine.dup = first >> 3 & 1
+        engine.packet_id = packet_id
+        engine.skipped = skipped
+        if qos:
+            fate = self.fates.get(packet_id)
+            if fate == TAKEN and qos == 2:
+                engine.owe(_PUBREC, packet_id)
+            if qos == 2 and fate in (TAKEN, _HANDED_OUT):
+                return None
+            self.fates[packet_id] = qos
+            if skipped:
+                self.accept(engine, packet_id)
+        return "publish"
+
+    def accept(self, engine, packet_id):
+        """Acknowledge; nothing happens if the connection or the session has ended meanwhile."""
+        fate = self.fates.get(packet_id)
+        if fate == _ONCE_MORE:
+            del self.fates[packet_id]
+            engine.owe(_PUBACK, packet_id)
+        elif fate == _HANDED_OUT:
+            self.fates[packet_id] = TAKEN
+            engine.changed = True
+            engine.owe(_PUBREC, packet_id)
+
+    def release(self, engine, packet_id):
+        """PUBREL came [MQTT-4.3.3-2]."""
+        known = self.fates.pop(packet_id, 0)
+        engine.changed = True
+        engine.owe(_PUBCOMP, packet_id, 0 if known else engine.unknown_id)
+
+    def lost(self):
+        """The connection is gone: the broker sends QoS 1 again."""
+        for packet_id in list(self.fates):
+            if self.fates[packet_id] == _ONCE_MORE:
+                del self.fates[packet_id]

@@ -1,0 +1,128 @@
+"""Subscriptions of a client, and the messages that wait to be taken. Imported with the first."""
+
+import asyncio
+
+from . import filters, packet
+from .client import Lost, Refused
+
+# Options of a subscription beside its QoS, MQTT 5.0 (section 3.8.3.1); add them up.
+NO_LOCAL = 4  # not what this client publishes itself
+RETAIN_AS_PUBLISHED = 8
+RETAINED_IF_NEW = 16  # retained messages only for a subscription that did not exist
+RETAINED_NEVER = 32
+
+
+class Message:
+    """An inbound publish: `topic` is text, `payload` bytes; `properties` a dict (5.0) or None."""
+
+    def __init__(self, engine):
+        self.topic = engine.topic.decode()
+        self.payload = bytes(engine.payload)
+        self.qos = engine.qos
+        self.retain = engine.retain
+        self.dup = engine.dup
+        self.properties = engine.properties
+        self.packet_id = engine.packet_id  # 0: there is nothing to acknowledge (any more)
+
+
+class Inbox:
+    """The messages that match a filter, as an asynchronous iterator."""
+
+    def __init__(self, client, topic_filter, size):
+        self._client = client
+        self.filter = topic_filter
+        self.size = size
+        self.messages = []
+        self.came = asyncio.Event()
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        while not self.messages:
+            self.came.clear()
+            await self.came.wait()
+        message = self.messages.pop(0)
+        self._client.accept(message)
+        return message
+
+
+class Inboxes:
+    """Memory: what the messages take, at most `size` an inbox."""
+
+    def __init__(self, client):
+        self._client = client
+        self._boxes = []
+        self._wanted = {}  # filter -> (options, properties)
+
+    def messages(self, topic_filter, size=8):
+        topic_filter = packet.encoded(topic_filter)
+        for box in self._boxes:
+            if box.filter == topic_filter:
+                box.size = size
+                return box
+        box = Inbox(self._client, topic_filter, size)
+        self._boxes.append(box)
+        return box
+
+    async def subscribe(self, topic_filter, options, properties):
+        self.messages(topic_filter)
+        code = (await self._ask([topic_filter, options], properties))[0]
+        if code >= 0x80:
+            raise Refused("the subscription to %s" % topic_filter, code)
+        self._wanted[topic_filter] = (options, properties)
+        return code
+
+    async def unsubscribe(self, topic_filter):
+        self._wanted.pop(topic_filter, None)
+        encoded = packet.encoded(topic_filter)
+        self._boxes = [box for box in self._boxes if box.filter != encoded]
+        await self._ask([topic_filter], None)
+
+    async def subscribe_again(self):
+        """The broker has lost the session."""
+        for topic_filter in list(self._wanted):
+            options, properties = self._wanted[topic_filter]
+            await self._ask([topic_filter, options], properties)
+
+    async def _ask(self, topics, properties):
+        client = self._client
+        while True:
+            await client.opened()
+            packet_id = client.engine.subscribe(topics, properties)
+            client.work()
+            try:
+                return await client.answer(packet_id)
+            except Lost:
+                if not client.reconnects():
+                    raise
+
+    def take(self, engine):
+        """Keep the publish that the engine has just reported for whoever it is for."""
+        message = None
+        kept = False
+        for box in self._boxes:
+            if filters.matches(box.filter, engine.topic):
+                message = message or Message(engine)
+                if len(box.messages) < box.size and not engine.skipped:
+                    box.messages.append(message)
+                    box.came.set()
+                    kept = True
+        if kept:
+            return
+        self._client.dropped += 1
+        if not engine.qos:
+            return
+        if message is None or engine.skipped:  # nobody will ever take it
+            engine.accept(engine.packet_id)
+        else:
+            engine.inbound.fates.pop(engine.packet_id, None)  # it comes again
+
+    def lost(self, session=False):
+        """The connection is gone, or with it the session: what is not acknowledged comes again at
+        QoS 1, and can't be acknowledged any more.
+        """
+        for box in self._boxes:
+            for message in box.messages:
+                if session or message.qos == 1:
+                    message.packet_id = 0
