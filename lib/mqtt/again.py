@@ -35,7 +35,8 @@ class Again:
         client = self._client
         while True:
             since = client.now()
-            await client.closed()
+            while client.tasks:
+                await client.movement()
             if client.now() - since >= _PROVEN_MS:
                 self._backoff.reset()
             await asyncio.sleep_ms(self._backoff.next_ms())

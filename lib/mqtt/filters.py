@@ -22,8 +22,11 @@ def ask(engine, topics, properties):
             topic = _allowed(packet.encoded(topic))
             done += bytes((len(topic) >> 8, len(topic) & 0xFF)) + topic
     answer = _SUBACK if subscribes else _UNSUBACK
-    encoded = engine.encoded(answer - 1, properties)
-    engine.check_size(13 + len(done) + len(encoded))
+    if properties and not engine.five:
+        raise ValueError("3.1.1 has no properties")
+    encoded = engine.five.encoded(answer - 1, properties) if engine.five else b""
+    if 13 + len(done) + len(encoded) > engine.largest:
+        raise ValueError("%d bytes of filters; at most %d" % (len(done), engine.largest - 13))
     first = (answer - 1) << 4 | 2
     entry = engine.flight.depart(answer, first, b"", done, encoded)
     entry.asked = len(topics) // 2 if subscribes else len(topics)
@@ -39,21 +42,23 @@ def write(entry, out, at):
 
 
 def granted(engine, kind, packet_id, body):
-    """SUBACK or UNSUBACK (sections 3.9, 3.11). Raises ProtocolError."""
+    """SUBACK or UNSUBACK (sections 3.9, 3.11); returns the event. Raises ProtocolError."""
     entry = engine.flight.find(packet_id)
     if entry is None or entry.awaits != kind or not entry.sent:
         raise ProtocolError("an answer to nothing that was asked", 0x82)
-    codes = body[engine.end_of_properties(kind, body, 2) :]
-    asked = entry.asked if kind == _SUBACK or engine.level > 4 else 0
+    five = engine.five
+    codes = body[five.read(engine, kind, body, 2) if five else 2 :]
+    asked = entry.asked if kind == _SUBACK or five else 0
     good = len(codes) == asked  # [MQTT-3.9.3-1]
     for code in codes:  # [MQTT-3.9.3-2]
-        if (2 < code < 0x80 and code != 0x11) or (engine.level == 4 and code > 0x80):
+        if (2 < code < 0x80 and code != 0x11) or (not five and code > 0x80):
             good = False
     if not good:
         raise ProtocolError("codes that can't be an answer")
     engine.codes = codes
     engine.packet_id = packet_id
     engine.flight.arrived(entry)
+    return "suback" if kind == _SUBACK else "unsuback"
 
 
 def _allowed(topic):

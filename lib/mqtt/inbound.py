@@ -35,8 +35,10 @@ class Inbound:
         packet_id = body[at] << 8 | body[at + 1] if qos else 0
         if qos and not packet_id:
             raise ProtocolError("packet id 0")  # [MQTT-2.3.1-1]
-        end = engine.end_of_properties(_PUBLISH, body, end)
-        topic = engine.topic_in(bytes(body[2:at]))
+        topic = bytes(body[2:at])
+        if engine.five:
+            end = engine.five.read(engine, _PUBLISH, body, end)
+            topic = engine.five.topic(engine, topic)
         # [MQTT-3.3.2-1] [MQTT-3.3.2-2] [MQTT-4.7.3-1]
         if not topic or b"+" in topic or b"#" in topic or not is_text(topic):
             raise ProtocolError("a publish without a topic")
@@ -73,7 +75,7 @@ class Inbound:
         """PUBREL came [MQTT-4.3.3-2]."""
         known = self.fates.pop(packet_id, 0)
         engine.changed = True
-        engine.owe(_PUBCOMP, packet_id, 0 if known else engine.unknown_id)
+        engine.owe(_PUBCOMP, packet_id, 0x92 if engine.five and not known else 0)
 
     def lost(self):
         """The connection is gone: the broker sends QoS 1 again."""

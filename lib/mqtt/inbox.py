@@ -43,7 +43,10 @@ class Inbox:
             self.came.clear()
             await self.came.wait()
         message = self.messages.pop(0)
-        self._client.accept(message)
+        if message.packet_id:
+            self._client.engine.accept(message.packet_id)
+            self._client.work.set()
+            message.packet_id = 0
         return message
 
 
@@ -69,7 +72,8 @@ class Inboxes:
         self.messages(topic_filter)
         code = (await self._ask([topic_filter, options], properties))[0]
         if code >= 0x80:
-            raise Refused("the subscription to %s" % topic_filter, code)
+            what = "the subscription to %s is" % topic_filter
+            raise Refused(what, code, self._client.engine.properties)
         self._wanted[topic_filter] = (options, properties)
         return code
 
@@ -88,13 +92,14 @@ class Inboxes:
     async def _ask(self, topics, properties):
         client = self._client
         while True:
-            await client.opened()
+            while not client.tasks:
+                await client.movement()
             packet_id = client.engine.subscribe(topics, properties)
-            client.work()
+            client.work.set()
             try:
                 return await client.answer(packet_id)
             except Lost:
-                if not client.reconnects():
+                if not client.again:
                     raise
 
     def take(self, engine):

@@ -1,17 +1,26 @@
-"""CONNECT (section 3.1). Needed once a connection, and large: whoever is short of memory forgets
-this module in between.
+"""The beginning and the end of a connection (sections 3.1, 3.2, 3.14). Needed once each and large:
+whoever is short of memory forgets this module in between.
 """
 
 from . import packet
+from .packet import ProtocolError, const
+
+_PUBACK = const(4)
+_PUBCOMP = const(7)
+_CLOSED = const(0)
+_CONNECTING = const(1)
+_OPEN = const(2)
 
 
-def connect(engine, out, properties=b"", will_properties=b""):
+def connect(engine, out):
     """Write an engine's CONNECT at the start of `out`; returns its end. Raises ValueError."""
+    five = engine.five
+    properties, will_properties = five.begin(engine) if five else (b"", b"")
     flags = engine.clean_now << 1
     fields = [packet.encoded(engine.client_id), will_properties]
     if engine.will:
         topic, payload, qos, retain = engine.will[:4]
-        fields += [packet.topic_name(topic), _data(payload)]
+        fields += [packet.encoded(topic, b"+#"), _data(payload)]
         flags |= 4 | qos << 3 | retain << 5
     if engine.username is not None:
         fields.append(packet.encoded(engine.username))
@@ -26,7 +35,7 @@ def connect(engine, out, properties=b"", will_properties=b""):
         raise ValueError("CONNECT takes %d bytes of %d" % (length + 5, len(out)))
     at = packet.text(out, packet.head(out, 0, 0x10, length), b"MQTT")
     keepalive_s = (engine.keepalive_ms + 999) // 1000
-    for byte in (engine.level, flags, keepalive_s >> 8, keepalive_s & 0xFF):
+    for byte in (5 if five else 4, flags, keepalive_s >> 8, keepalive_s & 0xFF):
         out[at] = byte
         at += 1
     at = _raw(out, at, properties)
@@ -47,3 +56,67 @@ def _data(data):
     if len(data) > 65535:
         raise ValueError("%d bytes; at most 65535" % len(data))
     return data
+
+
+def connack(engine, body):
+    """CONNACK: the session begins, or goes on. Raises ProtocolError."""
+    five = engine.five
+    flags, code = body[:2] if len(body) > 1 else (2, 0)
+    if five:
+        five.connack(engine, body)
+    elif len(body) > 2:
+        flags = 2
+    if flags > 1 or (flags and (code or engine.clean_now)):  # [MQTT-3.2.2-1] [MQTT-3.2.2-4]
+        raise ProtocolError("a CONNACK that can't be", 0x82)
+    engine.code = code
+    engine.session_present = flags == 1
+    engine.state = _CLOSED if code else _OPEN
+    if not code:
+        engine.over = [] if flags else _begin_anew(engine)
+        if five:
+            five.connected(engine)
+    return "connack"
+
+
+def _begin_anew(engine):
+    """The session is new: publish again what the broker has not taken, forget the rest. Returns
+    the publishes that need no answer any more.
+    """
+    flight = engine.flight
+    over = []
+    for entry in list(flight.entries):
+        entry.dup = False
+        if entry.awaits == _PUBCOMP:
+            over.append(entry)
+        elif entry.payload is None:
+            flight.arrived(entry)  # its owner will publish it anew
+    engine.inbound = None
+    engine.changed = True
+    return over
+
+
+def lost(engine, split):
+    """The connection is gone; who asked for a subscription asks again."""
+    engine.state = _CLOSED
+    split.have = split.head = 0
+    flight = engine.flight
+    for entry in list(flight.entries):
+        if entry.awaits > _PUBCOMP:
+            flight.arrived(entry)
+        else:
+            if entry.sent and entry.awaits < _PUBCOMP:
+                entry.dup = True
+            flight.again(entry)
+    if engine.inbound:
+        engine.inbound.lost()
+
+
+def disconnect(engine, out, at, code):
+    """Write DISCONNECT if there is room; returns where it ended."""
+    if at + 3 > len(out):
+        return at
+    at = packet.head(out, at, 0xE0, 1 if code else 0)
+    if code:
+        out[at] = code
+        at += 1
+    return at

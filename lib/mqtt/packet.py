@@ -91,20 +91,18 @@ def ack(out, at, kind, packet_id, code=0):
 # ---- text
 
 
-def encoded(data):
-    """Text or bytes as the bytes of a UTF-8 string. Raises ValueError."""
+def encoded(data, without=b""):
+    """Text or bytes as the bytes of a UTF-8 string. A topic is `without` wildcards, and not empty
+    [MQTT-3.3.2-2] [MQTT-4.7.3-1]. Raises ValueError.
+    """
+    given = data
     if isinstance(data, str):
         data = data.encode()
-    if len(data) > 65535 or not is_text(data):
-        raise ValueError("no text for MQTT: %r" % data[:40])
-    return data
-
-
-def topic_name(topic):
-    """The bytes of a topic to publish to [MQTT-3.3.2-2] [MQTT-4.7.3-1]. Raises ValueError."""
-    data = encoded(topic)
-    if not data or b"+" in data or b"#" in data:
-        raise ValueError("no topic to publish to: %r" % topic)
+    good = len(data) < 65536 and is_text(data) and (data or not without)
+    for char in without:
+        good = good and char not in data
+    if not good:
+        raise ValueError("no %s for MQTT: %r" % ("topic" if without else "text", given[:40]))
     return data
 
 
@@ -137,12 +135,9 @@ class Splitter:
         self.strict = strict
         self._packet = bytearray(size)
         self._view = memoryview(self._packet)
-        self.reset()
-
-    def reset(self):
-        self._have = 0  # bytes of the packet so far, skipped ones included
-        self._head = 0  # length of the fixed header, 0 until it is complete
-        self._end = 0  # length of the packet
+        self.have = 0  # bytes of the packet so far, skipped ones included
+        self.head = 0  # length of the fixed header, 0 until it is complete
+        self.end = 0  # length of the packet
 
     def take(self, data, at):
         """Take bytes of `data` from `at` on, up to the end of a packet at the most; returns where
@@ -151,29 +146,31 @@ class Splitter:
         Raises ProtocolError.
         """
         self.first = 0
-        have = self._have
-        if self._head:
-            n = min(len(data) - at, self._end - have)
+        have = self.have
+        if not self.head:
+            self._packet[have] = data[at]
+            self.have = have + 1
+            at += 1
+            self._header(have + 1)
+        else:
+            n = min(len(data) - at, self.end - have)
             keep = min(n, len(self._packet) - have)
             if keep > 0:
                 self._packet[have : have + keep] = data[at : at + keep]
             at += n
-            self._have = have + n
-        else:
-            self._packet[have] = byte = data[at]
-            at += 1
-            self._have = have = have + 1
-            self._header(byte, have)
-        if self._head and self._have == self._end:
-            end = len(self._packet)
-            self.skipped = self._end if self._end > end else 0
-            self.body = self._view[self._head : min(self._end, end)]
+            self.have = have + n
+        if self.head and self.have == self.end:
+            size = len(self._packet)
+            self.skipped = self.end if self.end > size else 0
+            self.body = self._view[self.head : min(self.end, size)]
             self.first = self._packet[0]
-            self._have = self._head = 0
+            self.have = self.head = 0
         return at
 
-    def _header(self, byte, have):
-        """Take byte number `have` of the fixed header (section 2.2)."""
+    def _header(self, have):
+        """The fixed header has `have` bytes now (section 2.2)."""
+        packet = self._packet
+        byte = packet[have - 1]
         if have == 1:
             # QoS 3 [MQTT-3.3.1-4], DUP at QoS 0 [MQTT-3.3.1-2], reserved flags, or no MQTT at all
             if byte & 6 == 6 or byte & 14 == 8 or (byte >> 4 != 3 and byte not in _FROM_BROKER):
@@ -181,10 +178,8 @@ class Splitter:
         elif byte < 0x80:
             length = 0
             for i in range(have - 1, 0, -1):
-                length = length << 7 | self._packet[i] & 0x7F
-            if self.strict and have > 2 and not byte:
-                raise ProtocolError("a length in more bytes than it takes")
-            self._head = have
-            self._end = have + length
-        elif have == 5:
-            raise ProtocolError("a length of more than four bytes")
+                length = length << 7 | packet[i] & 0x7F
+            self.head = have
+            self.end = have + length
+        if (have == 5 and byte > 0x7F) or (self.strict and have > 2 and not byte):
+            raise ProtocolError("a length in more bytes than it may take")

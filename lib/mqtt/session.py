@@ -28,16 +28,21 @@ belongs to it stands in attributes of the engine until the next call:
     "disconnect"  code (5.0): the broker ends the connection
     "lost"        text: nothing can be expected of this connection any more
 
-A subclass adds what 5.0 has more (`session5.py`).
+What 5.0 has more is in `five.py`: Engine(..., five=Five()).
 """
 
 from . import packet
-from .answers import Answers
 from .flight import Flight
-from .packet import const
+from .packet import ProtocolError, const
 
+_CONNACK = const(2)
+_PUBLISH = const(3)
 _PUBACK = const(4)
 _PUBREC = const(5)
+_PUBREL = const(6)
+_SUBACK = const(9)
+_UNSUBACK = const(11)
+_PINGRESP = const(13)
 
 _CLOSED = const(0)
 _CONNECTING = const(1)
@@ -45,33 +50,25 @@ _OPEN = const(2)
 
 _MOST_OWED = const(32)  # answers that wait to be sent; more input is not looked at before
 
+class Engine:
+    """One session with one broker.
 
-class Engine(Answers):
-    """One session with one broker, MQTT 3.1.1.
-
-    client_id, username, password: text or bytes. will: (topic, payload, qos, retain). keepalive_s:
-    0 to 65535, 0: none. ack_ms: the longest wait without any answer that is owed to us. clean: a
-    session ends with its connection. window: QoS 1 and 2 publishes under way at once.
+    client_id, username, password: text or bytes. will: (topic, payload, qos, retain), in 5.0 with
+    a dict of properties behind it. keepalive_s: 0 to 65535, 0: none. ack_ms: the longest wait
+    without any answer that is owed to us. clean: a session ends with its connection. window: QoS 1
+    and 2 publishes under way at once. five: a `five.Five` makes it MQTT 5.0, None is 3.1.1.
     Memory: out_bytes + in_bytes, and about 150 bytes a publish under way; its payload is the
     caller's and must not change until it is "acked".
     """
 
-    level = 4
+    code = 0  # of the event
+    properties = None  # of the event, a dict (5.0)
 
     def __init__(
-        self,
-        client_id,
-        keepalive_s=60,
-        ack_ms=10_000,
-        clean=True,
-        will=None,
-        username=None,
-        password=None,
-        window=8,
-        out_bytes=1280,
-        in_bytes=1024,
+        self, client_id, keepalive_s=60, ack_ms=10_000, clean=True, will=None, username=None,
+        password=None, window=8, out_bytes=1024, in_bytes=512, five=None
     ):
-        if self.level == 4 and ((not clean and not client_id) or (password and username is None)):
+        if not five and ((not clean and not client_id) or (password and username is None)):
             raise ValueError("a kept session needs a client id, a password a username")
         self.client_id = client_id
         self.keepalive_ms = keepalive_s * 1000
@@ -80,18 +77,20 @@ class Engine(Answers):
         self.will = will
         self.username = username
         self.password = password
+        self.five = five
         self.window = self.most = window  # `most`: what the broker allows too (5.0)
+        self.largest = out_bytes  # packet that may be sent
+        self.in_bytes = in_bytes
         self.state = _CLOSED
         self.changed = False  # what `resume.py` saves has changed; whoever saves it clears this
         self.flight = Flight()
         self.inbound = None  # made with the first inbound publish
-        self._out = bytearray(out_bytes)
-        self._out_view = memoryview(self._out)
+        self.over = ()  # publishes that need no answer any more
+        self.out = bytearray(out_bytes)
+        self._view = memoryview(self.out)
         self._start = self._end = 0  # what is to be sent
-        self._largest = out_bytes  # packet that may be sent
         self._owed = []  # answers to be sent: type << 24 | packet id << 8 | reason code
-        self._over = ()  # publishes that need no answer any more
-        self._split = packet.Splitter(in_bytes, self.level > 4)
+        self._split = packet.Splitter(in_bytes, five is not None)
         self._data = b""
         self._at = 0
         self._name = self._topic = None  # the last topic as bytes, and as it was given
@@ -105,16 +104,14 @@ class Engine(Answers):
         """Begin a connection: write CONNECT; `clean` overrides the engine's for this one. Raises
         ValueError if it can't be written.
         """
-        self._now = self._received_ms = self._said_ms = now
-        self._due_ms = now + self.ack_ms
-        self.clean_now = self.clean if clean is None else clean
-        self._end = self._connect()
-        self.state = _CONNECTING
-
-    def _connect(self):
         from .opening import connect
 
-        return connect(self, self._out)
+        self._now = self._received_ms = self._said_ms = now
+        self._due_ms = now + self.ack_ms
+        self._pinged = False
+        self.clean_now = self.clean if clean is None else clean
+        self._end = connect(self, self.out)
+        self.state = _CONNECTING
 
     def publish(self, topic, payload, qos=0, retain=False, properties=None):
         """Publish, and return the packet id: 0 at QoS 0. Returns None, and does nothing, while
@@ -124,35 +121,33 @@ class Engine(Answers):
         memoryview. Raises ValueError.
         """
         if topic is not self._topic:
-            self._name = packet.topic_name(topic)
+            self._name = packet.encoded(topic, b"+#")
             self._topic = topic
-        if properties:
+        name, five = self._name, self.five
+        if five:
+            encoded = five.check(qos, retain, properties)
+        elif properties:
             raise ValueError("3.1.1 has no properties")
-        name = self._name
-        if 13 + len(name) + len(payload) > self._largest:
-            self.check_size(13 + len(name) + len(payload))
+        else:
+            encoded = b""
+        length = 13 + len(name) + len(encoded) + len(payload)
+        if length > self.largest:
+            raise ValueError("a packet of %d bytes; at most %d" % (length, self.largest))
+        if self.state != _OPEN or (qos and len(self.flight.entries) >= self.window):
+            return None
         if qos:
-            return self._depart(name, payload, qos, retain, b"")
-        if self.state != _OPEN or self._end + 13 + len(name) + len(payload) > len(self._out):
+            if qos == 2:
+                self.changed = True
+            first = 0x30 | qos << 1 | retain
+            awaits = _PUBACK if qos == 1 else _PUBREC
+            return self.flight.depart(awaits, first, name, payload, encoded).packet_id
+        if self._end + length > len(self.out):
             return None
-        self._end = packet.publish(
-            self._out, self._end, 0x31 if retain else 0x30, name, 0, payload
-        )
+        if five:
+            name, encoded = five.alias(name, encoded)
+        first = 0x31 if retain else 0x30
+        self._end = packet.publish(self.out, self._end, first, name, 0, payload, encoded)
         return 0
-
-    def _depart(self, name, payload, qos, retain, properties):
-        if self.state != _OPEN or len(self.flight.entries) >= self.window:
-            return None
-        first = 0x30 | qos << 1 | retain
-        awaits = _PUBACK if qos == 1 else _PUBREC
-        if qos == 2:
-            self.changed = True
-        return self.flight.depart(awaits, first, name, payload, properties).packet_id
-
-    def check_size(self, length):
-        """Raises ValueError if no packet may be so long."""
-        if length > self._largest:
-            raise ValueError("a packet of %d bytes; at most %d" % (length, self._largest))
 
     def subscribe(self, topics, properties=None):
         """Ask for `topics`, a list of filter (text or bytes) and options in turn: the QoS, in 5.0
@@ -174,46 +169,41 @@ class Engine(Answers):
         """Write DISCONNECT, the polite end: the broker forgets the will. What waits is sent before
         it, as far as there is room.
         """
-        self.next_out()
-        if self._end + 5 <= len(self._out):
-            self._end = self._disconnect(code)
+        from .opening import disconnect
 
-    def _disconnect(self, code):
-        return packet.head(self._out, self._end, 0xE0, 0)
+        self.next_out()
+        self._end = disconnect(self, self.out, self._end, code)
 
     def lost(self):
         """The connection is gone. What must be sent again will be, on the next one."""
-        self.state = _CLOSED
+        from .opening import lost
+
         self._start = self._end = self._at = 0
         self._data = b""
-        self._split.reset()
         self._owed.clear()
-        self._pinged = False
-        self.flight.lost()
-        if self.inbound:
-            self.inbound.lost()
+        lost(self, self._split)
 
     # Time
 
     def on_timer(self, now):
         """Do what the time asks for; `next_event` tells of it."""
         self._now = now
-        if not self._due_ms and self._awaits():
-            self._due_ms = now + self.ack_ms
+        if not self._due_ms:
+            self._due_ms = self._awaited()
 
     def deadline(self):
         """When `on_timer` has something to do if nothing else happens: 0 is now, None never."""
         if self.state == _CLOSED:
             return None
-        due = self._due_ms if self._awaits() else None
+        due = self._due_ms if self._awaited() else None
         if self.keepalive_ms:
             ping = self._ping_ms()
             due = ping if due is None else min(due, ping)
         return due
 
-    def _awaits(self):
-        """Whether the broker owes us an answer, or the network a way for our bytes."""
-        return self._end or self._asked()
+    def _awaited(self):
+        """The deadline, from now, of what the broker owes us, or the network; 0 if nothing."""
+        return self._now + self.ack_ms if self._end or self._asked() else 0
 
     def _asked(self):
         flight = self.flight
@@ -234,17 +224,17 @@ class Engine(Answers):
         now = self._now
         if self.state == _CLOSED:
             return None
-        if self._due_ms and now >= self._due_ms and self._awaits():
+        if self._due_ms and now >= self._due_ms and self._awaited():
             self.text = "no answer within %d ms" % self.ack_ms
         elif not self.keepalive_ms or now < self._ping_ms():
             return None
-        elif not self._pinged and self.state == _OPEN:
-            self._pinged = True
-            if self._end + 2 <= len(self._out):  # else what waits is a sign of life
-                self._end = packet.head(self._out, self._end, 0xC0, 0)
-            return None
-        else:
+        elif self._pinged or self.state != _OPEN:
             self.text = "the broker has been silent for %d ms" % (now - self._received_ms)
+        else:
+            self._pinged = True
+            if self._end + 2 <= len(self.out):  # else what waits is a sign of life
+                self._end = packet.head(self.out, self._end, 0xC0, 0)
+            return None
         self.state = _CLOSED
         return "lost"
 
@@ -254,15 +244,16 @@ class Engine(Answers):
         """What is to be sent, a memoryview; it stays where it is until `sent` has been told of
         all of it.
         """
+        out = self.out
         if self.state == _OPEN:
-            while self._owed and self._end + 5 <= len(self._out):
+            while self._owed and self._end + 5 <= len(out):
                 owed = self._owed.pop(0)
                 self._end = packet.ack(
-                    self._out, self._end, owed >> 24, owed >> 8 & 0xFFFF, owed & 0xFF
+                    out, self._end, owed >> 24, owed >> 8 & 0xFFFF, owed & 0xFF
                 )
             if self.flight.unsent:
-                self._end = self.flight.write(self._out, self._end, self.most)
-        return self._out_view[self._start : self._end]
+                self._end = self.flight.write(out, self._end, self.most, self.five)
+        return self._view[self._start : self._end]
 
     def sent(self, length, now):
         """So many bytes of `next_out` were taken by the network."""
@@ -271,11 +262,7 @@ class Engine(Answers):
         if self._start == self._end:
             self._start = self._end = 0
         if not self._due_ms or not self._asked():
-            self._progress()
-
-    def _progress(self):
-        """What was owed to us came: the wait for the rest begins anew."""
-        self._due_ms = self._now + self.ack_ms if self._awaits() else 0
+            self._due_ms = self._awaited()
 
     def owe(self, kind, packet_id, code=0):
         self._owed.append(kind << 24 | packet_id << 8 | code)
@@ -299,14 +286,64 @@ class Engine(Answers):
 
     def next_event(self):
         """The next event, or None. Raises ProtocolError: send what there is to send, and close."""
-        if self._over:
-            entry = self._over.pop(0)
-            return self._acked(entry, entry.code)
+        if self.over:
+            return self.flight.acked(self, self.over.pop(0))
         data, split = self._data, self._split
-        while self._at < len(data) and self.state != _CLOSED and len(self._owed) < _MOST_OWED:
-            self._at = split.take(data, self._at)
-            if split.first:
-                event = self._packet(split.first, split.body)
+        try:
+            while self._at < len(data) and self.state != _CLOSED and len(self._owed) < _MOST_OWED:
+                self._at = split.take(data, self._at)
+                event = self._packet(split.first, split.body) if split.first else None
                 if event:
                     return event
+        except ProtocolError as error:
+            if self.five and self.state == _OPEN:  # say why [MQTT-4.13.1-1] (5)
+                self.disconnect(error.code)
+            raise
         return self._overdue()
+
+    def _packet(self, first, body):
+        """Take a whole packet; returns its event, or None."""
+        kind, skipped = first >> 4, self._split.skipped
+        self.properties = None
+        if self.state != (_CONNECTING if kind == _CONNACK else _OPEN):
+            raise ProtocolError("a packet of type %d out of turn" % kind, 0x82)
+        if skipped and (kind != _PUBLISH or self.five):
+            raise ProtocolError("a packet of %d bytes" % skipped, 0x95)
+        if kind == _CONNACK:
+            from .opening import connack
+
+            self._due_ms = 0
+            return connack(self, body)
+        if kind in (_PUBLISH, _PUBREL) and not self.inbound:
+            from .inbound import Inbound
+
+            self.inbound = Inbound()
+        if kind == _PUBLISH:
+            return self.inbound.publish(self, first, body, skipped)
+        if kind > _UNSUBACK:
+            if kind != _PINGRESP and self.five:
+                return self.five.control(self, kind, body)
+            if kind != _PINGRESP or len(body):
+                raise ProtocolError("a packet of type %d from a broker" % kind, 0x82)
+            return None
+        return self._answered(kind, body)
+
+    def _answered(self, kind, body):
+        """A packet that begins with a packet id."""
+        packet_id = body[0] << 8 | body[1] if len(body) > 1 else 0
+        if not packet_id:  # [MQTT-2.3.1-1]
+            raise ProtocolError("packet id 0")
+        if kind >= _SUBACK:
+            from .filters import granted
+
+            return granted(self, kind, packet_id, body)
+        code = 0
+        if len(body) > 2:
+            if not self.five:
+                raise ProtocolError("a packet of type %d with too much" % kind)
+            code = self.five.reason(self, kind, body)
+        if kind == _PUBREL:
+            return self.inbound.release(self, packet_id)
+        event = self.flight.answered(self, kind, packet_id, code)
+        self._due_ms = self._awaited()
+        return event
