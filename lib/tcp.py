@@ -32,21 +32,13 @@ _ANSWER_LASTS_MS = const(3_600_000)
 _DOUBTED_LASTS_MS = const(300_000)  # when no connection could be made with it
 # The errno module does not name it: lwIP and Linux, ESP-IDF's newlib, macOS.
 _EISCONN = (106, 127, 56)
-_WORDS = {
-    errno.ECONNREFUSED: "connection refused",
-    errno.ECONNRESET: "connection reset",
-    errno.EHOSTUNREACH: "no route to the host",
-    errno.ENOMEM: "out of memory",
-    101: "network unreachable",  # ENETUNREACH and EPIPE, which the errno module does not name
-    32: "connection closed",
-    0x7280: "connection closed",  # mbedTLS: without a word of TLS
-}
 
 
 def reason(error):
-    """An OSError in words. The ssl module's errors carry negated numbers."""
-    number = error.errno if isinstance(error.errno, int) else 0
-    return _WORDS.get(abs(number)) or str(error)
+    """An OSError in words."""
+    from tcp_words import reason
+
+    return reason(error)
 
 
 class ConnectError(OSError):

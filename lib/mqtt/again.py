@@ -4,8 +4,8 @@ import asyncio
 
 from backoff import Backoff
 
-from .client import Refused
-from .packet import ProtocolError, const
+from .errors import ProtocolError, Refused
+from .packet import const
 
 _PROVEN_MS = const(10_000)  # a connection that lasted so long begins the delays anew
 # CONNACK codes that trying again soon can help: 3.1.1's 3; in 5.0 unspecified, server unavailable,

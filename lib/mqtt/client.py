@@ -28,26 +28,11 @@ import asyncio
 import tcp
 from ticks import Uptime
 
-from .packet import ProtocolError, const
-
-Lost = tcp.ConnectError
-"""There is no connection, or none any more. `stage`: dns, tcp, tls, connack or lost."""
+from .packet import const
 
 _TICK_MS = const(500)  # a deadline that begins meanwhile is found by then
-_LEAST_MS = const(5)
-_CHUNK = const(256)  # bytes read at once
-
-
-class Refused(Exception):
-    """The broker said no to `what`. `code` is its return code (3.1.1) or reason code (5.0), `text`
-    its own words or "", `properties` (5.0) what came with it.
-    """
-
-    def __init__(self, what, code, properties=None):
-        self.properties = properties or {}
-        self.text = self.properties.get("reason_string", "")
-        super().__init__("%s refused, code 0x%02x %s" % (what, code, self.text))
-        self.code = code
+_LEAST_MS = const(50)
+_CHUNK = const(128)  # bytes read at once
 
 
 class Client:
@@ -124,7 +109,7 @@ class Client:
 
     def connect(self, clean=None):
         """Make a connection; returns whether the broker had kept our session. `clean` overrides
-        the engine's for this one. Raises Lost (an OSError), ProtocolError or Refused.
+        the engine's for this one. Raises what `errors.py` lists.
         """
         from .life import connect
 
@@ -175,7 +160,7 @@ class Client:
     async def movement(self):
         """Wait until something was sent or answered, or the connection changed."""
         if not self.tasks and not self.again:
-            raise self.error or Lost("lost", "not connected")
+            raise self.error or OSError("not connected")
         self.moved.clear()
         await self.moved.wait()
 
@@ -228,8 +213,6 @@ class Client:
             from .life import drop
 
             drop(self, error)
-            if not isinstance(error, (OSError, ValueError, ProtocolError, Refused)):
-                raise  # a defect
 
     async def read(self):
         engine = self.engine
@@ -266,10 +249,10 @@ class Client:
                 self.subscriptions().take(engine)
             elif event == "lost":
                 raise OSError(engine.text)
-            elif event == "disconnect":
-                raise Refused("the connection is", engine.code, engine.properties)
-            elif event == "acked":
-                error = Refused("a publish is", engine.code, engine.properties)
+            elif event == "acked" or event == "disconnect":
+                from .errors import refused
+
+                error = refused(engine, event)
                 self.answered(engine.packet_id, error)
             else:
                 self.answered(engine.packet_id, bytes(engine.codes))

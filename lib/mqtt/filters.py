@@ -45,16 +45,16 @@ def granted(engine, kind, packet_id, body):
     """SUBACK or UNSUBACK (sections 3.9, 3.11); returns the event. Raises ProtocolError."""
     entry = engine.flight.find(packet_id)
     if entry is None or entry.awaits != kind or not entry.sent:
-        raise ProtocolError("an answer to nothing that was asked", 0x82)
+        raise ProtocolError("3.8.4-2", 0x82)
     five = engine.five
     codes = body[five.read(engine, kind, body, 2) if five else 2 :]
     asked = entry.asked if kind == _SUBACK or five else 0
     good = len(codes) == asked  # [MQTT-3.9.3-1]
-    for code in codes:  # [MQTT-3.9.3-2]
+    for code in codes:
         if (2 < code < 0x80 and code != 0x11) or (not five and code > 0x80):
             good = False
     if not good:
-        raise ProtocolError("codes that can't be an answer")
+        raise ProtocolError("3.9.3-2")
     engine.codes = codes
     engine.packet_id = packet_id
     engine.flight.arrived(entry)

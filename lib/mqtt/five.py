@@ -105,31 +105,31 @@ class Five:
     def topic(self, engine, topic):
         """The topic of an inbound publish."""
         alias = engine.properties.pop("topic_alias", 0)
-        if alias > self.asked.get("topic_alias_maximum", 0):  # [MQTT-3.3.2-9]
-            raise ProtocolError("topic alias %d" % alias, 0x94)
+        if alias > self.asked.get("topic_alias_maximum", 0):
+            raise ProtocolError("3.3.2-9 (5)", 0x94)
         if alias and topic:
             self._aliases_in[alias] = topic
         elif alias:
             topic = self._aliases_in.get(alias)
         if not topic:
-            raise ProtocolError("a publish without a topic", 0x82)
+            raise ProtocolError("3.3.2-8 (5)", 0x82)
         return topic
 
     def reason(self, engine, kind, body):
         """The reason code behind a packet id."""
         code = body[2]
         if code not in (_ACK_CODES if kind < _PUBREL else b"\0\x92"):
-            raise ProtocolError("reason code 0x%02x of packet type %d" % (code, kind), 0x82)
+            raise ProtocolError("3.4.2-1 (5)", 0x82)
         if len(body) > 3 and self.read(engine, kind, body, 3) < len(body):
-            raise ProtocolError("a packet of type %d with too much" % kind)
+            raise ProtocolError("3.4.2 (5)")
         return code
 
     def connack(self, engine, body):
         """Section 3.2."""
         if len(body) < 3 or self.read(engine, _CONNACK, body, 2) != len(body):
-            raise ProtocolError("a CONNACK of %d bytes" % len(body))
+            raise ProtocolError("3.2.2 (5)")
         if body[1] not in _CONNACK_CODES or "authentication_method" in engine.properties:
-            raise ProtocolError("CONNACK with code 0x%02x" % body[1], 0x82)
+            raise ProtocolError("3.2.2-8 (5)", 0x82)
 
     def connected(self, engine):
         """Keep to what the broker asks for."""
@@ -150,12 +150,12 @@ class Five:
     def control(self, engine, kind, body):
         """DISCONNECT and AUTH."""
         if kind != _DISCONNECT:
-            raise ProtocolError("enhanced authentication is not supported", 0x8C)
+            raise ProtocolError("4.12.0-6 (5)", 0x8C)
         engine.code = body[0] if len(body) else 0
         good = engine.code in _DISCONNECT_CODES
         if len(body) > 1 and self.read(engine, _DISCONNECT, body, 1) < len(body):
             good = False
         if not good:
-            raise ProtocolError("a DISCONNECT that can't be")
+            raise ProtocolError("3.14.2-1 (5)")
         engine.state = _CLOSED
         return "disconnect"

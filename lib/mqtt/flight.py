@@ -76,7 +76,7 @@ class Flight:
             entry.payload = None
             engine.changed = True
         elif kind != _PUBREC or entry.awaits != _PUBCOMP:  # else it repeats itself, and so do we
-            raise ProtocolError("an answer of type %d to another packet" % kind, 0x82)
+            raise ProtocolError("4.3", 0x82)
         self.again(entry)
         return None
 

@@ -31,17 +31,16 @@ class Inbound:
         if qos:
             end += 2
         if end > len(body):
-            raise ProtocolError("a publish shorter than its topic says")
+            raise ProtocolError("3.3.2")
         packet_id = body[at] << 8 | body[at + 1] if qos else 0
         if qos and not packet_id:
-            raise ProtocolError("packet id 0")  # [MQTT-2.3.1-1]
+            raise ProtocolError("2.3.1-1")
         topic = bytes(body[2:at])
         if engine.five:
             end = engine.five.read(engine, _PUBLISH, body, end)
             topic = engine.five.topic(engine, topic)
-        # [MQTT-3.3.2-1] [MQTT-3.3.2-2] [MQTT-4.7.3-1]
         if not topic or b"+" in topic or b"#" in topic or not is_text(topic):
-            raise ProtocolError("a publish without a topic")
+            raise ProtocolError("3.3.2-2")  # [MQTT-3.3.2-1] [MQTT-4.7.3-1]
         engine.topic = topic
         engine.payload = body[end:end] if skipped else body[end:]
         engine.qos = qos

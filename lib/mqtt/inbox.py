@@ -3,7 +3,7 @@
 import asyncio
 
 from . import filters, packet
-from .client import Lost, Refused
+from .errors import Lost, Refused
 
 # Options of a subscription beside its QoS, MQTT 5.0 (section 3.8.3.1); add them up.
 NO_LOCAL = 4  # not what this client publishes itself

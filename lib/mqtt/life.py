@@ -5,18 +5,17 @@ import sys
 
 import tcp
 
-from .client import Lost, Refused
 from .packet import ProtocolError
 
 
 async def connect(client, clean):
-    drop(client, Lost("lost", "a new connection is made"))
+    drop(client, tcp.ConnectError("lost", "a new connection is made"))
     stages = ["tcp"]
     try:
         await asyncio.wait_for_ms(_open(client, clean, stages), client.timeout_ms)
     except asyncio.TimeoutError:
         _close(client)
-        raise Lost(stages[-1], "no answer within %d ms" % client.timeout_ms)
+        raise tcp.ConnectError(stages[-1], "no answer within %d ms" % client.timeout_ms)
     except BaseException as error:
         _close(client)
         raise _worded(error, stages[-1])
@@ -45,15 +44,17 @@ async def _open(client, clean, stages):
         if engine.next_event() == "connack":
             break
     if engine.code:
-        raise Refused("the connection is", engine.code, engine.properties)
+        from .errors import refused
+
+        refused(engine, "connack")
 
 
 def _worded(error, stage):
     """What is raised for an error of the network."""
     if isinstance(error, ValueError) and stage != "tcp":  # a certificate, told in several lines
-        return Lost("tls", " ".join(str(error).split()))
-    if isinstance(error, OSError) and not isinstance(error, Lost):
-        return Lost(stage, tcp.reason(error))
+        return tcp.ConnectError("tls", " ".join(str(error).split()))
+    if isinstance(error, OSError) and not isinstance(error, tcp.ConnectError):
+        return tcp.ConnectError(stage, tcp.reason(error))
     return error
 
 
@@ -74,7 +75,7 @@ async def disconnect(client, code):
             await asyncio.wait_for_ms(_say_goodbye(client, code), client.timeout_ms)
     except (OSError, ValueError, ProtocolError, asyncio.TimeoutError):
         pass  # a broker that does not listen hears it from the will
-    drop(client, Lost("lost", "disconnected"))
+    drop(client, tcp.ConnectError("lost", "disconnected"))
 
 
 async def _say_goodbye(client, code):

@@ -66,8 +66,8 @@ def connack(engine, body):
         five.connack(engine, body)
     elif len(body) > 2:
         flags = 2
-    if flags > 1 or (flags and (code or engine.clean_now)):  # [MQTT-3.2.2-1] [MQTT-3.2.2-4]
-        raise ProtocolError("a CONNACK that can't be", 0x82)
+    if flags > 1 or (flags and (code or engine.clean_now)):
+        raise ProtocolError("3.2.2-4", 0x82)  # [MQTT-3.2.2-1]
     engine.code = code
     engine.session_present = flags == 1
     engine.state = _CLOSED if code else _OPEN

@@ -6,7 +6,8 @@ A writer takes the buffer and where to begin, and returns where it ended; the ca
 that there is room. `properties` are those of 5.0, encoded with their length (`properties.py`);
 3.1.1 has none, b"". CONNECT is in `opening.py`, SUBSCRIBE and UNSUBSCRIBE are in `filters.py`.
 
-A clause, [MQTT-x], is one of 3.1.1; one of 5.0 alone is marked (5).
+A clause, [MQTT-x], is one of 3.1.1; one of 5.0 alone is marked (5). Errors name the clause, or the
+section, that was broken: words for each would be a kilobyte of heap.
 """
 
 try:
@@ -23,12 +24,12 @@ _FROM_BROKER = b"\x20\x40\x50\x62\x70\x90\xb0\xd0\xe0\xf0"
 
 
 class ProtocolError(Exception):
-    """The broker sent what MQTT does not allow. `code` is the reason code that says so to it:
-    0x81 malformed packet, 0x82 protocol error, 0x95 packet too large.
+    """The broker sent what MQTT does not allow: `clause` is broken. `code` is the reason code that
+    says so to it: 0x81 malformed packet, 0x82 protocol error, 0x95 packet too large.
     """
 
-    def __init__(self, text, code=0x81):
-        super().__init__(text)
+    def __init__(self, clause, code=0x81):
+        super().__init__("the broker broke MQTT " + clause)
         self.code = code
 
 
@@ -102,7 +103,7 @@ def encoded(data, without=b""):
     for char in without:
         good = good and char not in data
     if not good:
-        raise ValueError("no %s for MQTT: %r" % ("topic" if without else "text", given[:40]))
+        raise ValueError("not for MQTT: %r" % given[:40])
     return data
 
 
@@ -112,14 +113,12 @@ def is_text(data):
         chars = str(data, "utf-8")
     except UnicodeError:
         return False
-    length = len(chars)
-    if length < len(data):  # not ASCII alone: surrogates and longer forms than need be
-        for char in chars:
-            code = ord(char)
-            if 0xD800 <= code < 0xE000 or code > 0x10FFFF:
-                return False
-            length += (code > 0x7F) + (code > 0x7FF) + (code > 0xFFFF)
-    return length == len(data) and "\0" not in chars
+    if len(chars) < len(data):  # not ASCII alone
+        from .utf8 import strict
+
+        if not strict(chars, len(data)):
+            return False
+    return "\0" not in chars
 
 
 # ---- reading
@@ -148,10 +147,24 @@ class Splitter:
         self.first = 0
         have = self.have
         if not self.head:
-            self._packet[have] = data[at]
-            self.have = have + 1
+            self._packet[have] = byte = data[at]
+            self.have = have = have + 1
             at += 1
-            self._header(have + 1)
+            if have == 1:
+                # QoS 3 [MQTT-3.3.1-4], DUP at QoS 0 [MQTT-3.3.1-2], reserved flags, or no MQTT
+                known = byte >> 4 == 3 or byte in _FROM_BROKER
+                if byte & 6 == 6 or byte & 14 == 8 or not known:
+                    raise ProtocolError("2.2.2-2")
+            elif byte < 0x80:
+                if self.strict and have > 2 and not byte:
+                    raise ProtocolError("1.5.5-1 (5)")
+                length = 0
+                for i in range(have - 1, 0, -1):
+                    length = length << 7 | self._packet[i] & 0x7F
+                self.head = have
+                self.end = have + length
+            elif have == 5:
+                raise ProtocolError("2.2.3")
         else:
             n = min(len(data) - at, self.end - have)
             keep = min(n, len(self._packet) - have)
@@ -166,20 +179,3 @@ class Splitter:
             self.first = self._packet[0]
             self.have = self.head = 0
         return at
-
-    def _header(self, have):
-        """The fixed header has `have` bytes now (section 2.2)."""
-        packet = self._packet
-        byte = packet[have - 1]
-        if have == 1:
-            # QoS 3 [MQTT-3.3.1-4], DUP at QoS 0 [MQTT-3.3.1-2], reserved flags, or no MQTT at all
-            if byte & 6 == 6 or byte & 14 == 8 or (byte >> 4 != 3 and byte not in _FROM_BROKER):
-                raise ProtocolError("no packet of a broker begins with 0x%02x" % byte)
-        elif byte < 0x80:
-            length = 0
-            for i in range(have - 1, 0, -1):
-                length = length << 7 | packet[i] & 0x7F
-            self.head = have
-            self.end = have + length
-        if (have == 5 and byte > 0x7F) or (self.strict and have > 2 and not byte):
-            raise ProtocolError("a length in more bytes than it may take")

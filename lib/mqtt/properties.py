@@ -74,10 +74,10 @@ def encode(kind, properties, more=b""):
     data = more
     for name in properties or ():
         if name not in _NAMES:
-            raise ValueError("no property of MQTT: %s" % name)
+            raise ValueError("no property: %s" % name)
         place = 4 * _NAMES.index(name)
         if not _allowed(place, kind):
-            raise ValueError("%s is no property of packet type %d" % (name, kind))
+            raise ValueError("no property here: %s" % name)
         value = properties[name]
         for item in value if isinstance(value, list) else (value,):
             data += _TABLE[place : place + 1] + _value(_TABLE[place], _TABLE[place + 1], item)
@@ -94,12 +94,12 @@ def _value(identifier, form, value):
         for part in value if form == _PAIR else (value,):
             part = part.encode() if isinstance(part, str) else part
             if len(part) > 65535 or (form != _BINARY and not is_text(part)):
-                raise ValueError("no value for a property: %r" % part[:40])
+                raise ValueError("not for MQTT: %r" % part[:40])
             data += bytes((len(part) >> 8, len(part) & 0xFF)) + part
         return data
     bits = 28 if form == _VARIABLE else 8 * form or 1
     if value >> bits or (not value and identifier in _NOT_ZERO):
-        raise ValueError("no value for a property: %d" % value)
+        raise ValueError("not for MQTT: %d" % value)
     return variable(value) if form == _VARIABLE else int(value).to_bytes(form or 1, "big")
 
 
@@ -109,7 +109,7 @@ def decode(kind, body, at):
     length, at = _variable(body, at)
     end = at + length
     if end > len(body):
-        raise ProtocolError("properties longer than their packet")
+        raise ProtocolError("2.2.2 (5)")
     properties = {}
     while at < end:
         identifier = body[at]
@@ -117,13 +117,13 @@ def decode(kind, body, at):
         while place < len(_TABLE) and _TABLE[place] != identifier:
             place += 4
         if place == len(_TABLE) or not _allowed(place, kind):
-            raise ProtocolError("property 0x%02x in a packet of type %d" % (identifier, kind))
+            raise ProtocolError("2.2.2.2 (5)")
         name = _NAMES[place >> 2]
         value, at = _read(identifier, _TABLE[place + 1], body, at + 1, end)
         if name == "user_property" or name == "subscription_identifier":
             properties.setdefault(name, []).append(value)
         elif name in properties:
-            raise ProtocolError(name + " twice", 0x82)
+            raise ProtocolError("2.2.2.2 (5)", 0x82)
         else:
             properties[name] = value
     return properties, end
@@ -144,9 +144,9 @@ def _read(identifier, form, body, at, end):
             value = value << 8 | byte
         at += form or 1
     if at > end:
-        raise ProtocolError("a property longer than all of them")
+        raise ProtocolError("2.2.2 (5)")
     if (not form and value > 1) or (identifier in _NOT_ZERO and not value):
-        raise ProtocolError("property 0x%02x is %d" % (identifier, value), 0x82)
+        raise ProtocolError("2.2.2.2 (5)", 0x82)
     return value, at
 
 
@@ -154,12 +154,12 @@ def _text(form, body, at, end):
     start = at + 2
     at = start + (body[at] << 8 | body[at + 1]) if start <= end else 65538
     if at > end:
-        raise ProtocolError("a property longer than all of them")
+        raise ProtocolError("2.2.2 (5)")
     data = bytes(body[start:at])
     if form == _BINARY:
         return data, at
     if not is_text(data):
-        raise ProtocolError("a property that is not UTF-8")
+        raise ProtocolError("1.5.4-1 (5)")
     return data.decode(), at
 
 
@@ -175,4 +175,4 @@ def _variable(body, at):
                 break
             return value, at
         shift += 7
-    raise ProtocolError("no variable byte integer")
+    raise ProtocolError("1.5.5-1 (5)")

@@ -69,7 +69,7 @@ class Engine:
         password=None, window=8, out_bytes=1024, in_bytes=512, five=None
     ):
         if not five and ((not clean and not client_id) or (password and username is None)):
-            raise ValueError("a kept session needs a client id, a password a username")
+            raise ValueError("client id or username missing")  # [MQTT-3.1.3-7] [MQTT-3.1.2-22]
         self.client_id = client_id
         self.keepalive_ms = keepalive_s * 1000
         self.ack_ms = ack_ms
@@ -95,7 +95,7 @@ class Engine:
         self._at = 0
         self._name = self._topic = None  # the last topic as bytes, and as it was given
         self._now = self._received_ms = self._said_ms = 0
-        self._due_ms = 0  # deadline of the next answer to us, 0: the clock does not run
+        self._due_ms = 0  # deadline of the next answer to us, 0: the wait begins with `on_timer`
         self._pinged = False
 
     # What the caller says
@@ -188,26 +188,23 @@ class Engine:
     def on_timer(self, now):
         """Do what the time asks for; `next_event` tells of it."""
         self._now = now
-        if not self._due_ms:
-            self._due_ms = self._awaited()
+        if not self._due_ms and self._awaits():
+            self._due_ms = now + self.ack_ms
 
     def deadline(self):
         """When `on_timer` has something to do if nothing else happens: 0 is now, None never."""
         if self.state == _CLOSED:
             return None
-        due = self._due_ms if self._awaited() else None
+        due = self._due_ms if self._awaits() else None
         if self.keepalive_ms:
             ping = self._ping_ms()
             due = ping if due is None else min(due, ping)
         return due
 
-    def _awaited(self):
-        """The deadline, from now, of what the broker owes us, or the network; 0 if nothing."""
-        return self._now + self.ack_ms if self._end or self._asked() else 0
-
-    def _asked(self):
+    def _awaits(self):
+        """Whether the broker owes us an answer, or the network a way for our bytes."""
         flight = self.flight
-        return self.state == _CONNECTING or len(flight.entries) > flight.unsent
+        return self._end or self.state == _CONNECTING or len(flight.entries) > flight.unsent
 
     def _ping_ms(self):
         """When to ping, or then to give up. Neither side may be silent: the broker ends a
@@ -224,7 +221,7 @@ class Engine:
         now = self._now
         if self.state == _CLOSED:
             return None
-        if self._due_ms and now >= self._due_ms and self._awaited():
+        if self._due_ms and now >= self._due_ms and self._awaits():
             self.text = "no answer within %d ms" % self.ack_ms
         elif not self.keepalive_ms or now < self._ping_ms():
             return None
@@ -261,8 +258,8 @@ class Engine:
         self._start += length
         if self._start == self._end:
             self._start = self._end = 0
-        if not self._due_ms or not self._asked():
-            self._due_ms = self._awaited()
+        if self._end or not self._awaits():  # progress, or nothing to wait for
+            self._due_ms = 0
 
     def owe(self, kind, packet_id, code=0):
         self._owed.append(kind << 24 | packet_id << 8 | code)
@@ -306,9 +303,9 @@ class Engine:
         kind, skipped = first >> 4, self._split.skipped
         self.properties = None
         if self.state != (_CONNECTING if kind == _CONNACK else _OPEN):
-            raise ProtocolError("a packet of type %d out of turn" % kind, 0x82)
+            raise ProtocolError("3.2.0-1", 0x82)
         if skipped and (kind != _PUBLISH or self.five):
-            raise ProtocolError("a packet of %d bytes" % skipped, 0x95)
+            raise ProtocolError("3.1.2-24 (5)", 0x95)
         if kind == _CONNACK:
             from .opening import connack
 
@@ -324,26 +321,26 @@ class Engine:
             if kind != _PINGRESP and self.five:
                 return self.five.control(self, kind, body)
             if kind != _PINGRESP or len(body):
-                raise ProtocolError("a packet of type %d from a broker" % kind, 0x82)
+                raise ProtocolError("2.2.1", 0x82)
             return None
         return self._answered(kind, body)
 
     def _answered(self, kind, body):
         """A packet that begins with a packet id."""
         packet_id = body[0] << 8 | body[1] if len(body) > 1 else 0
-        if not packet_id:  # [MQTT-2.3.1-1]
-            raise ProtocolError("packet id 0")
+        if not packet_id:
+            raise ProtocolError("2.3.1-1")
         if kind >= _SUBACK:
             from .filters import granted
 
+            self._due_ms = 0
             return granted(self, kind, packet_id, body)
         code = 0
         if len(body) > 2:
             if not self.five:
-                raise ProtocolError("a packet of type %d with too much" % kind)
+                raise ProtocolError("3.4.2")
             code = self.five.reason(self, kind, body)
         if kind == _PUBREL:
             return self.inbound.release(self, packet_id)
-        event = self.flight.answered(self, kind, packet_id, code)
-        self._due_ms = self._awaited()
-        return event
+        self._due_ms = 0
+        return self.flight.answered(self, kind, packet_id, code)
