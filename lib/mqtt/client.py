@@ -30,6 +30,9 @@ from ticks import Uptime
 
 from .packet import const
 
+Lost = tcp.ConnectError
+"""There is no connection, or none any more. `stage`: dns, tcp, tls, connack or lost."""
+
 _TICK_MS = const(500)  # a deadline that begins meanwhile is found by then
 _LEAST_MS = const(50)
 _CHUNK = const(128)  # bytes read at once

@@ -1,15 +1,10 @@
-"""What a client raises: Lost, an OSError, for the network; Refused for the broker's decision;
-ProtocolError for its faults; ValueError for the caller's.
+"""What a client raises: `client.Lost`, an OSError, for the network; Refused for the broker's
+decision; ProtocolError for its faults; ValueError for the caller's.
 """
-
-import tcp
 
 from .packet import ProtocolError
 
-__all__ = ["Lost", "ProtocolError", "Refused"]
-
-Lost = tcp.ConnectError
-"""There is no connection, or none any more. `stage`: dns, tcp, tls, connack or lost."""
+__all__ = ["ProtocolError", "Refused"]
 
 
 class Refused(Exception):

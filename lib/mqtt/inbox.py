@@ -3,7 +3,8 @@
 import asyncio
 
 from . import filters, packet
-from .errors import Lost, Refused
+from .client import Lost
+from .errors import Refused
 
 # Options of a subscription beside its QoS, MQTT 5.0 (section 3.8.3.1); add them up.
 NO_LOCAL = 4  # not what this client publishes itself

@@ -139,10 +139,9 @@ class Splitter:
         self.end = 0  # length of the packet
 
     def take(self, data, at):
-        """Take bytes of `data` from `at` on, up to the end of a packet at the most; returns where
-        it stopped. A packet is complete when `first` is not 0; `body`, what follows its header,
-        stays until the next call; `skipped` is the length of one too large to be kept, or 0.
-        Raises ProtocolError.
+        """Take bytes of `data` from `at` on, up to a packet's end; returns where it stopped. A
+        packet is complete when `first` is not 0: `body` is what follows its header, until the next
+        call, `skipped` the length of one too large to be kept. Raises ProtocolError.
         """
         self.first = 0
         have = self.have
