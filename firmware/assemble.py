@@ -112,8 +112,16 @@ def _sampler(config, sensors, outbox, clock, vitals):
     from .sampler import Sampler
 
     sampler = Sampler(outbox, clock, vitals)
+    watched = []
     for sensor, entry in zip(sensors, config["sensors"]):
-        sampler.add(sensor, entry["driver"], _ms(entry["every_s"]), entry.get("speed", 1))
+        every_ms = _ms(entry["every_s"])
+        slot = sampler.add(sensor, entry["driver"], every_ms, entry.get("speed", 1))
+        if getattr(sensor, "edges", False):
+            watched.append(slot)
+    if watched:
+        from .edges import Edges
+
+        sampler.edges = Edges(watched, len(sampler.values), outbox, clock, vitals)
     return sampler
 
 

@@ -147,9 +147,10 @@ class _Check:
             return {}
         rules = dict(config_rules.SENSOR)
         of_driver, of_channel = module.rules()
-        of_channel.update(config_rules.CHANNEL)
         rules.update(of_driver)
-        rules["channels"] += (of_channel,)
+        channel = dict(config_rules.CHANNEL)
+        channel.update(of_channel)
+        rules["channels"] += (channel,)
         before = len(self.problems)
         result = self.table(value, path, rules)
         if len(self.problems) == before:

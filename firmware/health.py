@@ -29,7 +29,8 @@ class Health:
         """{"s" stream, "up" uptime in s, "n" last number sampled, "acked" last number
         acknowledged, "queued" and "dropped" readings, "late_ms" the latest reading since the last
         health, "skipped" readings, "failed" reads a sensor, "connects", "acks" messages
-        acknowledged, "posts_dropped", "free" heap in bytes}
+        acknowledged, "posts_dropped", "free" heap in bytes, "edges_dropped" where sensors have
+        edges}
         """
         sampler, outbox, uplink = self._sampler, self._outbox, self.uplink
         gc.collect()
@@ -48,6 +49,8 @@ class Health:
             "posts_dropped": uplink.posts_dropped,
             "free": gc.mem_free(),
         }
+        if sampler.edges:
+            health["edges_dropped"] = sampler.edges.dropped
         sampler.late_ms = 0
         return compact(health)
 

@@ -102,18 +102,21 @@ class Sampler:
         self._clock = clock
         self._vitals = vitals
         self._slots = []
+        self.edges = None  # firmware.edges.Edges, if a sensor has some
         self.values = []  # of the last reading
         self.late_ms = 0  # the latest that a reading was taken, since `health` asked last
         self.skipped = 0
         self._converting = False
 
     def add(self, sensor, name, every_ms, speed=1):
-        """`every_ms` / `speed` is the interval; call before `run`."""
+        """`every_ms` / `speed` is the interval; call before `run`. Returns the sensor's slot."""
         same = len([slot for slot in self._slots if slot.name.split(".")[0] == name])
         if same:
             name = "%s.%d" % (name, same)
-        self._slots.append(_Slot(sensor, name, every_ms, speed, len(self.values)))
+        slot = _Slot(sensor, name, every_ms, speed, len(self.values))
+        self._slots.append(slot)
         self.values += [None] * len(sensor.channels)
+        return slot
 
     def failed(self):
         """{sensor: failed reads} of those that failed."""
@@ -124,6 +127,8 @@ class Sampler:
         now = self._clock.now()
         for slot in self._slots:
             slot.start_ms = now
+        if self.edges:
+            asyncio.create_task(self.edges.run())  # noqa: RUF006
         while True:
             due = self._next_due()
             if due is None:

@@ -11,8 +11,15 @@ A driver is a class `Sensor`, made with (its entry in the config, the board):
 `read` raises OSError or ValueError when the sensor can't be read, and Ended when it will never
 give another reading. Neither waits, nor allocates more than it must, and the constructor does not
 touch what may be away. Beside the class the module has `rules()`: the rules of the driver's own
-keys and of its channels' (`firmware/config_rules.py`), and `check(entry)`, which yields (path,
-what was found, what is allowed) for what rules can't say.
+keys and of its channels' (`firmware/config_rules.py`), and `check(entry)`, which fills in what
+rules can't know and yields (path, what was found, what is allowed) for what they can't say.
+
+A sensor whose `edges` is true also gives readings outside the schedule (`firmware/edges.py`):
+
+    edge(values, first)    as `read`, for the next edge; returns how many ms ago it was, or None if
+                           there is none
+
+Modules whose names begin with `_` are what drivers share. docs/drivers.md walks through a new one.
 """
 
 
