@@ -24,7 +24,7 @@ class Edges:
         self._outbox = outbox
         self._clock = clock
         self._vitals = vitals
-        self._spent_ms = 0  # every share up to this moment of uptime has been used
+        self._spent_ms = -_AT_ONCE_MS  # every share up to this moment of uptime has been used
 
     async def run(self):
         """Until the sensors have ended. Allocates nothing itself."""

@@ -47,17 +47,17 @@ class Chip:
     """A MicroPython process that waits to be asked: chip.call("function", *arguments).
 
     script: a module of host_tests.on_device. umqtt: version of umqtt.simple, default the newest.
-    heap: of the process; 112K is what `petrel run` gives.
+    heap: of the process; 112K is what `petrel run` gives. more: variables of the environment.
     """
 
-    def __init__(self, script, words="64-bit", umqtt=None, heap="1M"):
+    def __init__(self, script, words="64-bit", umqtt=None, heap="1M", **more):
         image = runtime.build("unix", umqtt=umqtt)
         start = ["-X", f"heapsize={heap}", "-c", f"import host_tests.on_device.{script}"]
         self._open = contextlib.ExitStack()
         self._errors = self._open.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
         self._process = self._open.enter_context(
             subprocess.Popen(
-                [*runtime_of(words), *start], cwd=image, env=environment(image), bufsize=0,
+                [*runtime_of(words), *start], cwd=image, env=environment(image, **more), bufsize=0,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
             )
         )

@@ -1,5 +1,7 @@
 """The temperature of the chip itself: it tells an enclosure that grows hot, not the weather."""
 
+import sys
+
 from ._quantities import Measures
 
 QUANTITIES = {"temperature": ("Cel", 0, 2, -4000, 12500)}
@@ -31,10 +33,10 @@ class Sensor(Measures):
 
 def _source():
     """A function that returns 1/100 degrees Celsius."""
-    try:
-        import esp32
-    except ImportError:
+    if sys.platform != "esp32":
         return _of_rp2()
+    import esp32
+
     if hasattr(esp32, "mcu_temperature"):  # whole degrees: all but the first ESP32
         return lambda: esp32.mcu_temperature() * 100
     return lambda: fahrenheit(esp32.raw_temperature())

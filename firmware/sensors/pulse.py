@@ -3,7 +3,7 @@
 `pulses` are those since the last reading, `total` those since the start; either is multiplied and
 divided to be millimetres, litres or watt-hours, and what a division leaves over is kept for the
 next reading. A reading that is lost takes its pulses with it, so let `total` be a channel where
-each counts; it starts at 0 again with the device, and after 2^30 pulses.
+each counts; it starts at 0 again with the device, and after 2^29 pulses.
 
 ESP32 counts in hardware where its firmware has machine.Counter (ports/esp32/modules/machine.py);
 RP2040 in a hard interrupt; else the interrupt is a soft one, of which a busy interpreter keeps 8.
@@ -15,7 +15,7 @@ from micropython import const
 
 from ._quantities import Measures
 
-_MASK = const(0x3FFFFFFF)  # what a small integer holds on every port
+_MASK = const(0x1FFFFFFF)  # one more is still a small integer, on every port
 
 QUANTITIES = {
     "pulses": ("count", 0, 6, 0, 0),
@@ -45,7 +45,11 @@ def rules():
 def check(entry):
     from ._rules import check
 
-    return check(entry, QUANTITIES)
+    for problem in check(entry, QUANTITIES):
+        yield problem
+    for channel in entry["channels"].values():
+        if channel["quantity"] == "total":
+            channel["kind"] = "count"
 
 
 class Sensor(Measures):

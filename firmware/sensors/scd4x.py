@@ -4,6 +4,8 @@ data sheet "Datasheet SCD4x", version 1.4.
 The chip measures by itself every 5 s, and a reading takes what it measured last.
 """
 
+from errno import ETIMEDOUT
+
 from ._crc import word
 from ._i2c import Chip
 from ._quantities import Measures
@@ -53,8 +55,8 @@ class Sensor(Measures):
         """Where nothing was measured since the last reading, the channels stay without a value."""
         try:
             self._chip.read(self._data)
-        except OSError:  # section 3.5.2: without new values it does not acknowledge the read
-            self._still_there()
+        except OSError as error:  # section 3.5.2: a read without new values is not acknowledged
+            self._still_there(error)
             return
         self.put(values, first, "co2", word(self._data, 0))
         self.put(values, first, "temperature", temperature(word(self._data, 3)))
@@ -66,10 +68,12 @@ class Sensor(Measures):
         """
         try:
             self._chip.write(_START)
-        except OSError:
-            self._still_there()
+        except OSError as error:
+            self._still_there(error)
         self._chip.known = True
 
-    def _still_there(self):
+    def _still_there(self, error):
+        if error.errno == ETIMEDOUT:
+            raise error
         self._chip.write(_READY)
         self._chip.known = True

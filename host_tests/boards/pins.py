@@ -1,10 +1,52 @@
 """Pins of a stand-in board: levels by number, seen and set by tests in `levels`. On MicroPython.
 
-Bus-level semantics of I2C, ADC, 1-Wire belong in `buses`.
+`drive` changes a level as the outside does, with the interrupt that follows. Interrupts are those
+of ports/esp32/machine_pin.c (soft ones, through the scheduler, whose queue may be full) and
+ports/rp2/machine_pin.c (hard ones too, in which nothing can be allocated).
 """
+
+import micropython
+
+from host_tests.boards import world
 
 levels = {}  # pin number -> 0 or 1; a pin that nobody drives reads its pull
 duties = {}  # pin number -> duty_u16 of its PWM
+wires = {}  # pin number -> what is at the other end: an object with drive(number, level), level(number)
+lost = []  # numbers of the pins whose soft interrupts found the queue full
+_handlers = {}  # pin number -> (pin, handler, trigger, hard)
+_pulls = {}
+
+
+def drive(number, level):
+    """The outside pulls a pin to a level; `None` lets go of it."""
+    before = _level(number)
+    if level is None:
+        levels.pop(number, None)
+    else:
+        levels[number] = level
+    after = _level(number)
+    if before == after or number not in _handlers:
+        return
+    pin, handler, trigger, hard = _handlers[number]
+    if not trigger & (Pin.IRQ_RISING if after else Pin.IRQ_FALLING):
+        return
+    if hard:
+        micropython.heap_lock()
+        try:
+            handler(pin)
+        finally:
+            micropython.heap_unlock()
+        return
+    try:
+        micropython.schedule(handler, pin)
+    except RuntimeError:  # mp_sched_schedule() says false, and the interrupt goes unnoticed
+        lost.append(number)
+
+
+def _level(number):
+    if number in wires:
+        return wires[number].level(number)
+    return levels.get(number, 1 if _pulls.get(number) == Pin.PULL_UP else 0)
 
 
 class Pin:
@@ -13,23 +55,53 @@ class Pin:
     IRQ_RISING, IRQ_FALLING = 1, 2
 
     def __init__(self, id, mode=None, pull=None, value=None):
-        self.id, self._pull = id, pull
+        self.id = id
+        if mode is not None or value is not None:
+            self.init(mode, pull, value)
+
+    def init(self, mode=None, pull=None, value=None):
+        _pulls[self.id] = pull
         if value is not None:
-            levels[id] = value
+            self.value(value)
 
     def value(self, level=None):
         if level is None:
-            return levels.get(self.id, 1 if self._pull == self.PULL_UP else 0)
-        levels[self.id] = level
+            return _level(self.id)
+        if self.id in wires:
+            wires[self.id].drive(self.id, level)
+        else:
+            levels[self.id] = level
         return None
 
     __call__ = value
 
     def on(self):
-        levels[self.id] = 1
+        self.value(1)
 
     def off(self):
-        levels[self.id] = 0
+        self.value(0)
+
+    def irq(self, handler=None, trigger=3, **more):
+        hard = more.pop("hard", False) if world.port == "rp2" else False
+        if more:
+            raise TypeError("extra keyword arguments given")
+        if handler is None:
+            _handlers.pop(self.id, None)
+        else:
+            _handlers[self.id] = (self, handler, trigger, hard)
+
+
+class HardwareCounter:
+    """`machine.Counter` of ports/esp32/modules/machine.py, which a test puts there."""
+
+    RISING, FALLING = 1, 2
+
+    def __init__(self, unit, pin, edge=RISING):
+        self.unit, self._edge = unit, edge
+        self.counted = 0
+
+    def value(self):
+        return self.counted
 
 
 class PWM:

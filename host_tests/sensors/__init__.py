@@ -1,0 +1,1 @@
+"""Tests of the sensor drivers against stand-ins of their chips (host_tests/boards)."""
