@@ -70,6 +70,8 @@ def _parts(board, config, queue, reserve):
     name, payload = config["links"][0], config["payload"]
     link, encoder = links.module(name), payloads.module(payload["format"])
     sensors = _sensors(board, config)
+    if sensors is None:
+        return None
     channels = [channel for sensor in sensors for channel in sensor.channels]
     largest = payload["batch"] * (encoder.most_bytes(channels) + 1) + 1
     message_bytes = min(largest, config["limits"]["message_bytes"])
@@ -98,12 +100,18 @@ def _parts(board, config, queue, reserve):
 
 
 def _sensors(board, config):
+    """Every driver's Sensor, or None if this board can't have one: then the reason is said."""
     from . import sensors
 
     made = []
     for entry in config["sensors"]:
         driver = sensors.module(entry["driver"])
-        made.append(driver.Sensor(entry, board))
+        try:
+            made.append(driver.Sensor(entry, board))
+        except (ImportError, OSError, ValueError) as error:  # no such pin, or no such hardware
+            what = (len(made), entry["driver"], error)
+            log("config", "sensors[%d]: %s can't be used on this board: %s" % what)
+            return None
         _forget_checks(driver)
     return made
 

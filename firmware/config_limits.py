@@ -13,6 +13,7 @@ def limits(config, problem):
         problem("reconnect.first_s", "more than reconnect.max_s", "it must not be the longer one")
     _channels(config["sensors"], problem)
     _steps(config["sensors"], problem)
+    _buses(config["sensors"], problem)
     _recorded(config["sensors"], problem)
     if config["payload"]["format"] == "senml-cbor":
         _senml_names(config, problem)
@@ -100,6 +101,24 @@ def _steps(sensors, problem):
 
 def _odd(c):
     return ord(c) < 32 or c in '"\\' or 0xD800 <= ord(c) < 0xE000
+
+
+def _buses(sensors, problem):
+    """Chips on one I2C bus share its wires and have addresses of their own."""
+    wires, taken = {}, {}
+    for i in range(len(sensors)):
+        sensor = sensors[i]
+        if "scl" not in sensor:
+            continue
+        path, bus = "sensors[%d]." % i, sensor["bus"]
+        first = wires.setdefault(bus, sensor)
+        for key in ("scl", "sda", "bus_khz"):
+            if sensor[key] != first[key]:
+                found = "%d found" % sensor[key]
+                problem(path + key, found, "bus %d has %d there" % (bus, first[key]))
+        other = taken.setdefault((bus, sensor["address"]), i)
+        if other != i:
+            problem(path + "address", "sensors[%d] has it too" % other, "each chip has its own")
 
 
 def _recorded(sensors, problem):

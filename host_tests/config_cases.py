@@ -90,6 +90,8 @@ MUST_BE_GIVEN += ["sensors[0]." + key for key in ("channels", "driver", "file")]
 
 # What several keys make together: ({path: value}, the problem) or None for none.
 SECOND = {**REPLAY, "channels": {"h": {"column": "hum"}}}
+SHT = {"driver": "sht3x", "scl": 22, "sda": 21, "channels": {"t": {"quantity": "temperature"}}}
+LUX = {"driver": "bh1750", "scl": 22, "sda": 21, "channels": {"l": {}}}
 LIMITS = [
     ({"device.id": "a/b"}, 'device.id: "a/b" found; it is part of a topic'),
     ({"device.id": "#"}, 'device.id: "#" found; it is part of a topic'),
@@ -157,5 +159,13 @@ LIMITS = [
     (
         {"sensors[0].channels.t.column": None, "sensors[0].channels": {"x": {}}},
         'sensors[0].channels.x.column: "x" found; the file has t, temp_c, hum',
+    ),
+    ({"sensors": [SHT, LUX, {**LUX, "address": "0x5C", "channels": {"x": {}}}]}, None),
+    ({"sensors": [SHT, {**LUX, "bus": 1, "scl": 5, "sda": 4}]}, None),
+    ({"sensors": [SHT, {**LUX, "scl": 5}]}, "sensors[1].scl: 5 found; bus 0 has 22 there"),
+    ({"sensors": [SHT, {**LUX, "bus_khz": 10}]}, "sensors[1].bus_khz: 10 found; bus 0 has 100 "),
+    (
+        {"sensors": [SHT, {**SHT, "channels": {"x": {"quantity": "humidity"}}}]},
+        "sensors[1].address: sensors[0] has it too; each chip has its own",
     ),
 ]

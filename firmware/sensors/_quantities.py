@@ -29,15 +29,17 @@ class Measures:
 
         Raises ValueError if the sensor can't measure such a value. Allocates nothing else.
         """
-        _, _, decimals, lowest, highest = self._quantities[quantity]
+        _, _, _, lowest, highest = self._quantities[quantity]
         if not lowest <= value <= highest:
-            raise ValueError(
-                "%s of %s is beyond %s to %s"
-                % (quantity, text(value, decimals), text(lowest, decimals), text(highest, decimals))
-            )
+            _refuse(quantity, value, *self._quantities[quantity][2:])
         for i in range(len(self.wanted)):
             if self.wanted[i] == quantity:
                 values[first + i] = rounded(value, self._divide[i])
+
+
+def _refuse(quantity, value, decimals, lowest, highest):
+    numbers = [text(number, decimals) for number in (value, lowest, highest)]
+    raise ValueError("%s of %s is beyond %s to %s" % tuple([quantity] + numbers))
 
 
 def rounded(value, divide):

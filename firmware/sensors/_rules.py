@@ -42,7 +42,7 @@ def check(entry, quantities, every_s=0):
         yield "every_s", found, "the sensor can be read every %s s at the most" % every_s
     for key in sorted(entry["channels"]):
         channel = entry["channels"][key]
-        name = channel["quantity"] or (list(quantities)[0] if len(quantities) == 1 else key)
+        name = channel["quantity"] or (next(iter(quantities)) if len(quantities) == 1 else key)
         if name not in quantities:
             allowed = "the sensor has " + ", ".join(sorted(quantities))
             yield "channels.%s.quantity" % key, '"%s" found' % name, allowed

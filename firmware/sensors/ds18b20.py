@@ -1,4 +1,4 @@
-"""DS18B20 (Maxim): temperature on a 1-Wire bus; several share a pin, each an entry with its ROM id.
+"""DS18B20 (Maxim): temperature on a 1-Wire bus, where each of several is an entry with its ROM id.
 
 On `onewire`, which both boards' firmware has. Sections are those of the data sheet 19-7487,
 revision 6. Beginning takes 6 ms and reading 12 ms, in which the bus is timed by the microsecond
@@ -31,14 +31,17 @@ def rules():
         # The data pin's number.
         "pin": (..., "integer", 0, 60),
         # The sensor's ROM id, the family first, `"28ff64020000001c"`; null: it is alone there.
-        "rom": (None, "hex", 8, 8),
+        "rom": (None, "text", 16, 16),
     }, measured()
 
 
 def check(entry):
     from ._rules import check
 
-    return check(entry, QUANTITIES)
+    for problem in check(entry, QUANTITIES):
+        yield problem
+    if entry["rom"] and entry["rom"].strip("0123456789abcdefABCDEF"):
+        yield "rom", '"%s" found' % entry["rom"], "16 hexadecimal digits are allowed"
 
 
 class Sensor(Measures):

@@ -11,7 +11,7 @@ from host_tests.boards import world
 
 levels = {}  # pin number -> 0 or 1; a pin that nobody drives reads its pull
 duties = {}  # pin number -> duty_u16 of its PWM
-wires = {}  # pin number -> what is at the other end: an object with drive(number, level), level(number)
+wires = {}  # pin number -> what is at its end: drive(number, level), level(number) -> level
 lost = []  # numbers of the pins whose soft interrupts found the queue full
 _handlers = {}  # pin number -> (pin, handler, trigger, hard)
 _pulls = {}

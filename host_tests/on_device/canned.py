@@ -1,4 +1,4 @@
-"""Runs on the device: a bus that says again what the stand-in's bus has said, without allocating."""
+"""Runs on the device: a bus that says again what another has said, without allocating."""
 
 
 class Recording:

@@ -8,6 +8,10 @@ import sys
 from host_tests.boards import power, world
 
 
+class _Module:
+    """Takes a module's place in sys.modules."""
+
+
 class _Clock:
     def __init__(self):
         self._ms = 1000
@@ -37,12 +41,12 @@ made = []  # the sensors
 
 def source(name, text):
     """Let `text` be the driver `name`."""
-    module = type(sys)("firmware.sensors." + name)
-    space = {"__name__": module.__name__}
+    space = {"__name__": "firmware.sensors." + name}
     exec(text, space)
-    for key in space:
-        setattr(module, key, space[key])
-    sys.modules[module.__name__] = module
+    module = _Module()
+    for key, value in space.items():
+        setattr(module, key, value)
+    sys.modules[space["__name__"]] = module
 
 
 def check(entry):
@@ -159,16 +163,21 @@ def call(driver, function, arguments):
     function = getattr(sensors.module(driver), function)
     results, allocated = [0] * len(arguments), 0
     for i in range(len(arguments)):
-        a, b, c = (tuple(arguments[i]) + (None, None))[:3]
-        a = tuple(a) if isinstance(a, list) else a
+        given = [tuple(a) if isinstance(a, list) else a for a in arguments[i]]
+        a, b, c = (given + [None, None])[:3]
         micropython.heap_lock()
-        try:
-            results[i] = function(a) if b is None else function(a, b) if c is None else function(a, b, c)
+        try:  # f(*given) would allocate
+            if b is None:
+                function(a)
+            elif c is None:
+                function(a, b)
+            else:
+                function(a, b, c)
             micropython.heap_unlock()
         except MemoryError:
             micropython.heap_unlock()
             allocated += 1
-            results[i] = function(*([a] + arguments[i][1:]))
+        results[i] = function(*given)
     return results, allocated
 
 

@@ -30,9 +30,8 @@ def hexed(data):
 
 @dataclass
 class Case:
-    """`chip`: class and arguments of the stand-in. `values`: what a reading must give, by quantity.
-    `wait_ms`: the conversion time that the data sheet gives at the most. `spoil`: bytes of the
-    answer whose checksum is checked.
+    """`chip`: class and arguments of the stand-in. `values`: what a reading must give. `wait_ms`:
+    the longest conversion of the data sheet. `spoil`: bytes of the answer with a checksum.
     """
 
     driver: str

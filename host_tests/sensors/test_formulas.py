@@ -37,7 +37,7 @@ def test_a_formula_is_rounded_exactly(bench, driver, function, raws, exact):
     # RP2040 data sheet, section 4.9.5, at a reference of 3.3 V; the range of the chip
     ("chip", "rp2040", range(10200, 20000, 7), 2,
      lambda u16: 2700 - (u16 * 3.3 / 65535 - 0.706) / 0.001721 * 100),
-    ("chip", "fahrenheit", range(0, 256), 1, lambda f: (f - 32) * 500 / 9),
+    ("chip", "fahrenheit", range(256), 1, lambda f: (f - 32) * 500 / 9),
     ("adc", "share", WORDS, 0.51, lambda u16: u16 * 33000 / 65535),
 ])
 def test_a_formula_is_close(bench, driver, function, raws, close, about):

@@ -1,6 +1,7 @@
-"""Makes the README's config reference from the rules that the device itself applies.
+"""Makes the README's config reference from the rules that the device itself applies, and its table
+of sensors from the drivers.
 
-    python -m petrel.reference     rewrites it; a test fails while README and rules differ
+    python -m petrel.reference     rewrites them; a test fails while README and code differ
 
 The rules are read as text, since the words about each stand in its comment, which costs a device
 nothing.
@@ -12,30 +13,65 @@ import json
 from petrel import ROOT
 
 RULES = ROOT / "firmware" / "config_rules.py"
+DRIVERS = ROOT / "firmware" / "sensors"
 README = ROOT / "README.md"
-BEGIN, END = "<!-- config reference -->", "<!-- end of config reference -->"
+CHANNEL = "sensors[].channels.KEY."
 
 
 def markdown():
     """The reference: a table of every key, its default, what is allowed and what it does."""
-    text = RULES.read_text()
-    lines = text.splitlines()
+    tables, lines = _tables(RULES)
+    shared, shared_lines = _tables(DRIVERS / "_rules.py")
+    rows = list(_rows(tables["ROOT"], "", lines))
+    rows += _rows(tables["SENSOR"], "sensors[].", lines)
+    rows += _rows(shared["I2C"], "sensors[].", shared_lines, " (on the I2C bus)")
+    for driver in _drivers():
+        of_driver, of_channel = map(_own, _driver_rules(driver))
+        driver_lines = driver.read_text().splitlines()
+        note = f" (`{driver.stem}`)"
+        rows += _rows(of_driver, "sensors[].", driver_lines, note)
+        rows += _rows(of_channel, CHANNEL, driver_lines, note)
+    rows += _rows(shared["CHANNEL"], CHANNEL, shared_lines, " (all but `replay`)")
+    rows += _rows(tables["CHANNEL"], CHANNEL, lines)
+    return _table(["key", "default", "allowed", ""], rows)
+
+
+def sensors():
+    """The drivers: what each is for and what it measures, in which units and decimals."""
+    rows = []
+    for driver in _drivers():
+        source = ast.parse(driver.read_text())
+        about = " ".join(ast.get_docstring(source).split()).partition(". ")[0].rstrip(".")
+        measured = _tables(driver)[0].get("QUANTITIES")
+        quantities = ast.literal_eval(ast.unparse(measured)) if measured else {}
+        shown = [
+            f"`{name}` ({unit}, {usual}" + (f" of {most})" if usual < most else ")")
+            for name, (unit, usual, most, *_) in quantities.items()
+        ]
+        rows.append((f"`{driver.stem}`", about, ", ".join(shown) or "columns of a file"))
+    return _table(["driver", "for", "quantities (unit, decimals)"], rows)
+
+
+def _drivers():
+    return sorted(DRIVERS.glob("[a-z]*.py"))
+
+
+def _table(head, rows):
+    lines = [head, ["---"] * len(head), *rows]
+    lines = [f"| {' | '.join(line)} |" for line in lines]
+    lines[1] = "|" + "---|" * len(head)
+    return "\n".join(lines)
+
+
+def _tables(file):
+    """The dictionaries of a module by their names, and its lines."""
+    text = file.read_text()
     tables = {
         ast.unparse(node.targets[0]): node.value
         for node in ast.parse(text).body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)
     }
-    rows = list(_rows(tables["ROOT"], "", lines))
-    rows += _rows(tables["SENSOR"], "sensors[].", lines)
-    for driver in sorted((ROOT / "firmware" / "sensors").glob("[a-z]*.py")):
-        of_driver, of_channel = _driver_rules(driver)
-        driver_lines = driver.read_text().splitlines()
-        note = f" (`{driver.stem}`)"
-        rows += _rows(of_driver, "sensors[].", driver_lines, note)
-        rows += _rows(of_channel, "sensors[].channels.KEY.", driver_lines, note)
-    rows += _rows(tables["CHANNEL"], "sensors[].channels.KEY.", lines)
-    head = ["| key | default | allowed | |", "|---|---|---|---|"]
-    return "\n".join(head + [f"| {' | '.join(row)} |" for row in rows])
+    return tables, text.splitlines()
 
 
 def _driver_rules(file):
@@ -45,6 +81,13 @@ def _driver_rules(file):
             if isinstance(end, ast.Return) and isinstance(end.value, ast.Tuple):
                 return end.value.elts
     raise ValueError(f"{file.name} has no rules()")
+
+
+def _own(rules):
+    """The rules of the driver's own in what it returns: in `i2c({...})` the argument."""
+    if isinstance(rules, ast.Call):
+        return rules.args[0] if rules.args else ast.Dict([], [])
+    return rules
 
 
 def _rows(table, path, lines, note=""):
@@ -101,10 +144,13 @@ def _comment(key, lines):
 
 
 def update(text):
-    """`text`, a README, with its reference made anew."""
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}\n{markdown()}\n{END}{after}"
+    """`text`, a README, with its tables made anew."""
+    for name, made in (("config reference", markdown), ("sensors", sensors)):
+        begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+        before, rest = text.split(begin)
+        after = rest.split(end)[1]
+        text = f"{before}{begin}\n{made()}\n{end}{after}"
+    return text
 
 
 if __name__ == "__main__":

@@ -16,7 +16,10 @@ def reset(pin):
 def readbit(pin):
     if pin.id in onewire.held_low:
         return 0
-    return int(all([device.say() for device in onewire.devices(pin.id)]))  # noqa: C419: each speaks
+    line = 1
+    for device in onewire.devices(pin.id):  # each speaks, whatever another has said
+        line &= device.say()
+    return line
 
 
 def writebit(pin, value):
