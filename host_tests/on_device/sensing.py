@@ -259,8 +259,7 @@ def volts(source, microvolts):
 
 
 def answer(pin, data):
-    import dht
-
+    dht = __import__("dht")  # the stand-in's
     dht.answers[pin] = unhex(data)
 
 
