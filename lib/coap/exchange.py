@@ -1,0 +1,348 @@
+"""CoAP's message layer and the client's side of requests (RFC 7252, sections 4 and 5).
+
+What we send and are owed something for is an Exchange; its state is changed by `_set` alone:
+
+                 NSTART allows it        empty ACK to a request
+       QUEUED ------------------> SENT -------------------------> ACKED
+         |                        |  |                              | response
+         | cancel()               |  | response with Observe        |   with Observe
+         v                        |  +-------------> OBSERVING <----+
+       DONE <---------------------+------------------- | -----------+
+              response, RST, ACK of a response, given up, cancel()
+
+GATHERING stands in for SENT where many may answer: a request to a group.
+
+Separate responses and notifications are sent by the same layer (`send`); who serves requests
+hangs a `coap.serving.Serving` on the engine. Without one every request is refused by RST.
+
+Times are integer milliseconds of any clock that never runs backwards.
+"""
+
+from .message import ACK, CON, NON, RST, Message, ProtocolError, decode
+from .params import Params
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):  # CPython
+        return value
+
+
+QUEUED, SENT, ACKED, OBSERVING, GATHERING, DONE = 0, 1, 2, 3, 4, 5
+
+_OBSERVE = const(6)
+_EXCHANGES = const(32)  # of ours at once
+_HEARD = const(12)  # separate responses remembered, so that a duplicate is acknowledged again
+_OUT = const(32)  # datagrams waiting for the network; more are dropped, as a network does
+
+
+class Exchange:
+    """A message of ours; `waiter` is for whoever sent it.
+
+    Memory: its datagram, and on a 32-bit port some 110 bytes.
+    """
+
+    def __init__(self, datagram, peer, left):
+        self.datagram = datagram  # cut to header and token when it needs no repeating any more
+        self.peer = peer
+        self.left = left  # transmissions that may still follow the first
+        self.state = QUEUED
+        self.due_ms = None  # when it is repeated or given up
+        self.timeout_ms = 0
+        self.observe = False  # it asks for notifications
+        self.waiter = None
+
+    def is_mid(self, mid):
+        return self.datagram[2] << 8 | self.datagram[3] == mid
+
+    def is_token(self, token):
+        end = 4 + (self.datagram[0] & 15)
+        return end == 4 + len(token) and self.datagram[4:end] == token
+
+    def is_request(self):
+        return 0 < self.datagram[1] < 0x20
+
+
+class Engine:
+    """Exchanges with any number of peers. `random(bits)` gives that many random bits.
+
+    `rtt` may be a `coap.rtt.Estimates`, for time-outs that follow each peer's round-trip time.
+    Memory: `limit_bytes` to write messages in; what waits is bounded as the constants above say.
+
+    Events: ("response", exchange, message); ("acknowledged", exchange), of what `send` or `ping`
+    sent; ("failed", exchange, reason); with a Serving also ("request", incoming, message).
+    """
+
+    def __init__(self, random, params=None, rtt=None, limit_bytes=1152):
+        self._random = random
+        self.params = params or Params()
+        self.rtt = rtt
+        self.serving = None
+        self.exchanges = []
+        self._heard = []  # [(peer, mid, until)]
+        self._out = []  # [(datagram, peer)]
+        self._events = []
+        self._mid = random(16)
+        self._scratch = bytearray(limit_bytes)
+        self._view = memoryview(self._scratch)
+        self.retransmissions = 0
+        self.rejected = 0  # messages that were malformed, or answers to nothing
+        self.dropped = 0  # datagrams for which the queue to the network was full
+
+    # What the caller says
+
+    def request(self, message, peer, now, group=False):
+        """Send a request, under a new token if it has none, and return its Exchange. `group`: to
+        a multicast address, from which every answer within the time is an event.
+
+        Raises ValueError if it does not fit a datagram, OSError if too many wait already.
+        """
+        if not message.token:
+            message.token = self._random(32).to_bytes(4, "big")
+        exchange = self.send(message, peer, now)
+        exchange.observe = message.get(_OBSERVE) == b""
+        if group:
+            exchange.state = GATHERING
+        return exchange
+
+    def send(self, message, peer, now, left=None):
+        """Send a message and return its Exchange; `left` bounds how often it is repeated.
+        Errors as of `request`.
+        """
+        if len(self.exchanges) >= _EXCHANGES:
+            raise OSError("%d CoAP exchanges wait already" % _EXCHANGES)
+        if message.type != CON:
+            left = 0
+        elif left is None:
+            left = self.params.max_retransmit
+        self._mid = message.mid = self._mid + 1 & 0xFFFF
+        exchange = Exchange(self.encode(message), peer, left)
+        self.exchanges.append(exchange)
+        self._start(now)
+        return exchange
+
+    def ping(self, peer, now):
+        """Ask for a sign of life (section 4.3): "acknowledged" when the peer's RST comes."""
+        return self.send(Message(), peer, now)
+
+    def cancel(self, exchange, now):
+        """Forget an exchange: answers that still come are refused by RST, which also ends an
+        observation (RFC 7641, section 3.6).
+        """
+        if exchange.state != DONE:
+            self._set(exchange, DONE, now)
+            self._start(now)
+
+    def encode(self, message):
+        return bytes(self._view[: message.encode_into(self._scratch)])
+
+    # Time, bytes and events
+
+    def on_timer(self, now):
+        """Do what the time asks for."""
+        for i in range(len(self.exchanges) - 1, -1, -1):
+            exchange = self.exchanges[i]
+            if exchange.due_ms is not None and exchange.due_ms <= now:
+                self._overdue(exchange, now)
+        if self.serving:
+            self.serving.on_timer(now)
+        self._start(now)
+
+    def deadline(self):
+        """When `on_timer` has something to do, or None."""
+        first = self.serving.deadline() if self.serving else None
+        for exchange in self.exchanges:
+            due = exchange.due_ms
+            if due is not None and (first is None or due < first):
+                first = due
+        return first
+
+    def next_out(self):
+        """The next (datagram, peer) to be sent, or None."""
+        return self._out.pop(0) if self._out else None
+
+    def next_event(self):
+        return self._events.pop(0) if self._events else None
+
+    def tell(self, *event):
+        self._events.append(event)
+
+    def put_out(self, datagram, peer):
+        if len(self._out) < _OUT:
+            self._out.append((datagram, peer))
+        else:
+            self.dropped += 1
+
+    def receive(self, data, peer, now):
+        """Take a datagram. What is malformed is rejected as section 4.2 says, and counted."""
+        try:
+            message = decode(data)
+        except ProtocolError:
+            self.rejected += 1
+            if len(data) >= 4 and data[0] >> 4 == 4:  # a confirmable message of version 1
+                self.reply(RST, data[2] << 8 | data[3], peer)
+            return
+        message.peer = peer
+        if message.type >= ACK:
+            self._answered(message, now)
+        elif 0 < message.code < 0x20 and self.serving:
+            self.serving.receive(message, len(data), now)
+        elif 0x40 <= message.code < 0xC0:
+            self._response(message, now)
+        elif message.type == CON:  # a ping, a request to a mere client, a reserved code
+            self.reply(RST, message.mid, peer)
+        self._start(now)
+
+    def reply(self, kind, mid, peer):
+        """An empty ACK or RST."""
+        self.put_out(bytes((0x40 | kind << 4, 0, mid >> 8, mid & 0xFF)), peer)
+
+    # Exchanges
+
+    def _set(self, exchange, state, now):
+        exchange.state = state
+        exchange.due_ms = None
+        if state == DONE:
+            self.exchanges.remove(exchange)
+        elif state == ACKED or state == OBSERVING:
+            exchange.datagram = exchange.datagram[: 4 + (exchange.datagram[0] & 15)]
+            exchange.left = 0
+            if state == ACKED:
+                exchange.due_ms = now + self.params.lifetime_ms
+
+    def _start(self, now):
+        """Send what is queued and may go: `nstart` confirmable messages a peer at once (4.7)."""
+        for exchange in self.exchanges:
+            if exchange.due_ms is None and exchange.state in (QUEUED, GATHERING):
+                if exchange.datagram[0] >> 4 != 4:  # no confirmable one
+                    params = self.params
+                    wait = exchange.is_request()
+                    wait = params.transmit_wait_ms if wait else params.ack_timeout_ms
+                    exchange.due_ms = now + wait
+                    if exchange.state == QUEUED:
+                        exchange.state = SENT
+                elif self._under_way(exchange.peer) < self.params.nstart:
+                    self._first_transmission(exchange, now)
+                else:
+                    continue
+                self.put_out(exchange.datagram, exchange.peer)
+
+    def _under_way(self, peer):
+        count = 0
+        for exchange in self.exchanges:
+            if exchange.state == SENT and exchange.peer == peer:
+                count += exchange.datagram[0] >> 4 == 4
+        return count
+
+    def _first_transmission(self, exchange, now):
+        params = self.params
+        base = params.ack_timeout_ms
+        if self.rtt:
+            base = self.rtt.timeout_ms(exchange.peer, base)
+        spread = base * (params.ack_random_percent - 100) // 100
+        exchange.timeout_ms = base + (spread * self._random(10) >> 10)
+        exchange.due_ms = now + exchange.timeout_ms
+        exchange.state = SENT
+
+    def _overdue(self, exchange, now):
+        if exchange.left:
+            exchange.left -= 1
+            exchange.timeout_ms *= 2
+            exchange.due_ms = now + exchange.timeout_ms
+            self.retransmissions += 1
+            self.put_out(exchange.datagram, exchange.peer)
+        elif exchange.is_request():
+            unheard = exchange.state == SENT and exchange.datagram[0] >> 4 == 4
+            self._fail(exchange, "no acknowledgement" if unheard else "no response", now)
+        elif exchange.datagram[0] >> 4 == 4:
+            self._fail(exchange, "no acknowledgement", now)
+        else:  # nobody objected to what was not confirmable
+            self._acknowledged(exchange, now)
+
+    def _fail(self, exchange, reason, now):
+        self._set(exchange, DONE, now)
+        self.tell("failed", exchange, reason)
+
+    def _acknowledged(self, exchange, now):
+        self._set(exchange, DONE, now)
+        self.tell("acknowledged", exchange)
+
+    # Answers
+
+    def _answered(self, message, now):
+        """An ACK or RST: it belongs to the message whose id it bears."""
+        for exchange in self.exchanges:
+            if (
+                exchange.state == SENT
+                and exchange.is_mid(message.mid)
+                and exchange.peer == message.peer
+            ):
+                break
+        else:
+            self.rejected += 1
+            return
+        if self.rtt and exchange.left == self.params.max_retransmit:
+            self.rtt.sample(message.peer, now - exchange.due_ms + exchange.timeout_ms)
+        if message.type == RST:
+            if exchange.datagram[1]:
+                self._fail(exchange, "reset by the peer", now)
+            else:
+                self._acknowledged(exchange, now)
+        elif not message.code:
+            if exchange.is_request():
+                self._set(exchange, ACKED, now)
+            elif exchange.datagram[1]:
+                if self.serving:
+                    self.serving.prove(message.peer)
+                self._acknowledged(exchange, now)
+        elif 0x40 <= message.code < 0xC0 and exchange.is_token(message.token):
+            if exchange.is_request():
+                self._deliver(exchange, message, now)
+        else:
+            self.rejected += 1
+
+    def _response(self, message, now):
+        """A response that comes by itself: it belongs to the request whose token it bears."""
+        if self._is_heard(message, now):
+            if message.type == CON:
+                self.reply(ACK, message.mid, message.peer)
+            return
+        for exchange in self.exchanges:
+            if (
+                SENT <= exchange.state <= GATHERING
+                and exchange.is_request()
+                and exchange.is_token(message.token)
+                and (exchange.peer == message.peer or exchange.state == GATHERING)
+            ):
+                break
+        else:
+            self.rejected += 1
+            self.reply(RST, message.mid, message.peer)
+            return
+        lifetime = self.params.lifetime_ms
+        if message.type == NON:
+            lifetime = self.params.non_lifetime_ms
+        else:
+            self.reply(ACK, message.mid, message.peer)
+        if len(self._heard) >= _HEARD:
+            self._heard.pop(0)
+        self._heard.append((message.peer, message.mid, now + lifetime))
+        self._deliver(exchange, message, now)
+
+    def _is_heard(self, message, now):
+        for peer, mid, until in self._heard:
+            if mid == message.mid and now < until and peer == message.peer:
+                return True
+        return False
+
+    def _deliver(self, exchange, message, now):
+        if message.bad is not None:
+            reason = "a response with option %d, which is critical" % message.bad
+            return self._fail(exchange, reason, now)
+        if exchange.state != GATHERING:
+            goes_on = (
+                exchange.observe and message.code < 0x80 and message.get(_OBSERVE) is not None
+            )
+            self._set(exchange, OBSERVING if goes_on else DONE, now)
+        self.tell("response", exchange, message)

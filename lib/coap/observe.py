@@ -1,0 +1,153 @@
+"""Observing resources (RFC 7641): Order at the client, Observers at the server.
+
+A server's observer, whose notifications may be lost, is brought up to date like this:
+
+               changed()                        send()
+     CURRENT ------------> STALE (the edge makes -------> CURRENT, under way ---+
+                            ^ a representation)               | acknowledged    |
+                            |                                 v                 | failed, RST
+                            +---- changed() meanwhile ----- CURRENT             v
+                                  (the latest value replaces)             forgotten
+
+One notification is under way to an observer at a time (section 4.5.1); every so often it is
+confirmable, so that one that went away is noticed.
+"""
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):  # CPython
+        return value
+
+
+CON, NON = 0, 1
+DONE = 5  # of an Exchange
+
+_OBSERVE = const(6)
+_MAX_AGE = const(14)
+_KEPT = (15, 17, 23)  # Uri-Query, Accept, Block2: what a representation depends on
+_NEWER = const(1 << 23)
+_FORGET_MS = const(128_000)
+
+
+class Order:
+    """Tells new notifications from late ones (section 3.4), and when to ask again."""
+
+    def __init__(self):
+        self._number = None
+        self._at = 0
+        self.due_ms = None  # when what we have is too old: Max-Age, and a little for the network
+
+    def take(self, message, now, slack_ms=2000):
+        """Whether `message` is newer than what came before."""
+        number = message.uint(_OBSERVE)
+        last = self._number
+        if (
+            number is not None
+            and last is not None
+            and now <= self._at + _FORGET_MS
+            and not 0 < number - last & 0xFFFFFF < _NEWER
+        ):
+            return False
+        max_age = message.uint(_MAX_AGE)
+        self._number = number
+        self._at = now
+        self.due_ms = now + (60 if max_age is None else max_age) * 1000 + slack_ms
+        return True
+
+
+class Observer:
+    """Who is told of a resource. Memory: at most 200 bytes on a 32-bit port."""
+
+    def __init__(self, request, resource):
+        self.peer = request.peer
+        self.token = request.token
+        self.resource = resource
+        self.options = [option for option in request.options if option[0] in _KEPT]
+        self.stale = False
+        self.exchange = None  # the notification that is under way
+        self.count = 0  # notifications since the last confirmable one
+
+
+class Observers:
+    """At most `limit`; a new one takes the place of the oldest that has not shown signs of life
+    for longest. `every`: each so many notifications is confirmable, 1 for all.
+    """
+
+    def __init__(self, engine, limit=8, every=1):
+        self._engine = engine
+        self._limit = limit
+        self._every = every
+        self._number = 0
+        self.all = []  # heard of last at the end
+        self.evicted = 0
+
+    def register(self, request, resource):
+        """Return the Observe value for the response to a registration."""
+        self.cancel(request.peer, request.token)
+        if len(self.all) >= self._limit:
+            self.all.pop(0)
+            self.evicted += 1
+        self.all.append(Observer(request, resource))
+        return self._next()
+
+    def cancel(self, peer, token):
+        for observer in self.all:
+            if observer.token == token and observer.peer == peer:
+                self.all.remove(observer)
+                return
+
+    def changed(self, resource):
+        """The resource has a new value: `stale` gives who must be told."""
+        for observer in self.all:
+            if observer.resource is resource:
+                observer.stale = True
+
+    def stale(self):
+        """An observer to whom a notification may be sent now, or None."""
+        for observer in self.all:
+            if observer.stale and observer.exchange is None:
+                return observer
+        return None
+
+    def send(self, observer, message, now):
+        """Send a representation; an error is the last that an observer is told (section 4.2)."""
+        observer.stale = False
+        message.token = observer.token
+        message.type = CON
+        if message.code >= 0x80:
+            self._remove(observer)
+            self._engine.send(message, observer.peer, now)
+            return
+        message.add(_OBSERVE, self._next())
+        observer.count += 1
+        if observer.count < self._every:
+            message.type = NON
+        else:
+            observer.count = 0
+        exchange = self._engine.send(message, observer.peer, now)
+        exchange.waiter = observer
+        observer.exchange = exchange
+
+    def take(self, event):
+        """Take the engine's event of a notification; returns False if it is none of ours."""
+        exchange = event[1]
+        observer = getattr(exchange, "waiter", None)
+        if not isinstance(observer, Observer):
+            return False
+        observer.exchange = None
+        if event[0] == "failed":
+            self._remove(observer)
+        elif observer in self.all and exchange.datagram[0] & 0x30 == 0:
+            self.all.remove(observer)  # alive: the last to give way
+            self.all.append(observer)
+        return True
+
+    def _remove(self, observer):
+        if observer in self.all:
+            self.all.remove(observer)
+
+    def _next(self):
+        self._number = self._number + 1 & 0xFFFFFF
+        return self._number
