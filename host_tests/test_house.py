@@ -23,6 +23,8 @@ EDGES = {
     "lib/tcp.py", "lib/wake.py", "lib/journal/disk.py", "lib/mqtt/client.py", "lib/mqtt/life.py",
     "lib/mqtt/again.py", "lib/mqtt/inbox.py", "lib/websocket/stream.py",
     "lib/websocket/messages.py",
+    "lib/udp.py", "lib/coap/endpoint.py", "lib/coap/client.py", "lib/coap/observation.py",
+    "lib/coap/server.py",
 }
 OUTSIDE = {  # what a core has no business with: clocks, sockets, files
     "asyncio", "select", "socket", "ssl", "tls", "network", "machine", "os", "io", "time", "vfs",

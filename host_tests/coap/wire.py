@@ -1,4 +1,6 @@
 """Two engines back to back: a wire that loses what it is told to, in a time of its own."""
+# pyright: reportAttributeAccessIssue=false, reportGeneralTypeIssues=false
+# pyright: reportPossiblyUnboundVariable=false
 
 import random
 
@@ -41,6 +43,7 @@ class Wire:
         self.server = Party("server", seed, serves=True, **options)
         self.lost = lost
         self.answer = answer or (lambda incoming, message: None)
+        self.next_step = lambda event: None  # the client's, at every event of its own
         self.sent = []  # (from, datagram)
         self.later = []  # (when, function)
 
@@ -91,7 +94,7 @@ class Wire:
                 datagram, peer = out
                 assert peer == other.name
                 number = len(self.sent)
-                self.sent.append((party.name, datagram))
+                self.sent.append((party.name, bytes(datagram)))
                 moved = True
                 if not self.lost(number):
                     other.engine.receive(datagram, party.name, self.now)
@@ -103,3 +106,7 @@ class Wire:
             party.events.append(event)
             if event[0] == "request":
                 self.answer(*event[1:])
+            elif party is self.client:
+                self.next_step(event)
+            elif event[1].waiter:
+                event[1].waiter(event)

@@ -3,19 +3,11 @@
     Block option:  | number (4 to 20 bits) | M: more follow | SZX: size is 16 << SZX, 16 to 1024 |
 
 Block1 carries a request's body, Block2 a response's. A client's sides are Upload and Download; a
-server cuts with `slice_into` and collects in Uploads. Each knows one block at a time, so a body may
-be longer than memory: it is read and written piece by piece.
+server cuts with `slice_into` and collects in Uploads. A client knows one block at a time, so a
+body may be longer than memory: it is read and written piece by piece.
 """
 
-from .message import ProtocolError
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):  # CPython
-        return value
-
+from .message import ProtocolError, const
 
 _ETAG = const(4)
 _BLOCK2 = const(23)

@@ -18,16 +18,8 @@ hangs a `coap.serving.Serving` on the engine. Without one every request is refus
 Times are integer milliseconds of any clock that never runs backwards.
 """
 
-from .message import ACK, CON, NON, RST, Message, ProtocolError, decode
+from .message import ACK, CON, NON, RST, Message, ProtocolError, const, decode
 from .params import Params
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):  # CPython
-        return value
-
 
 QUEUED, SENT, ACKED, OBSERVING, GATHERING, DONE = 0, 1, 2, 3, 4, 5
 
@@ -68,14 +60,14 @@ class Engine:
     """Exchanges with any number of peers. `random(bits)` gives that many random bits.
 
     `rtt` may be a `coap.rtt.Estimates`, for time-outs that follow each peer's round-trip time.
-    Memory: `limit_bytes` to write messages in; what waits is bounded as the constants above say.
+    A message is at most `limit_bytes` long. What waits is bounded as the constants above say.
 
     Events: ("response", exchange, message); ("acknowledged", exchange), of what `send` or `ping`
     sent; ("failed", exchange, reason); with a Serving also ("request", incoming, message).
     """
 
     def __init__(self, random, params=None, rtt=None, limit_bytes=1152):
-        self._random = random
+        self.random = random
         self.params = params or Params()
         self.rtt = rtt
         self.serving = None
@@ -84,8 +76,7 @@ class Engine:
         self._out = []  # [(datagram, peer)]
         self._events = []
         self._mid = random(16)
-        self._scratch = bytearray(limit_bytes)
-        self._view = memoryview(self._scratch)
+        self.limit_bytes = limit_bytes
         self.retransmissions = 0
         self.rejected = 0  # messages that were malformed, or answers to nothing
         self.dropped = 0  # datagrams for which the queue to the network was full
@@ -99,7 +90,7 @@ class Engine:
         Raises ValueError if it does not fit a datagram, OSError if too many wait already.
         """
         if not message.token:
-            message.token = self._random(32).to_bytes(4, "big")
+            message.token = self.random(32).to_bytes(4, "big")
         exchange = self.send(message, peer, now)
         exchange.observe = message.get(_OBSERVE) == b""
         if group:
@@ -135,7 +126,12 @@ class Engine:
             self._start(now)
 
     def encode(self, message):
-        return bytes(self._view[: message.encode_into(self._scratch)])
+        size = message.size()
+        if size > self.limit_bytes:
+            raise ValueError("a message of %d bytes; send it block-wise" % size)
+        datagram = bytearray(size)
+        message.encode_into(datagram)
+        return datagram
 
     # Time, bytes and events
 
@@ -205,7 +201,7 @@ class Engine:
         exchange.due_ms = None
         if state == DONE:
             self.exchanges.remove(exchange)
-        elif state == ACKED or state == OBSERVING:
+        elif state in (ACKED, OBSERVING):
             exchange.datagram = exchange.datagram[: 4 + (exchange.datagram[0] & 15)]
             exchange.left = 0
             if state == ACKED:
@@ -241,7 +237,7 @@ class Engine:
         if self.rtt:
             base = self.rtt.timeout_ms(exchange.peer, base)
         spread = base * (params.ack_random_percent - 100) // 100
-        exchange.timeout_ms = base + (spread * self._random(10) >> 10)
+        exchange.timeout_ms = base + (spread * self.random(10) >> 10)
         exchange.due_ms = now + exchange.timeout_ms
         exchange.state = SENT
 
@@ -278,29 +274,29 @@ class Engine:
                 and exchange.is_mid(message.mid)
                 and exchange.peer == message.peer
             ):
-                break
-        else:
-            self.rejected += 1
-            return
-        if self.rtt and exchange.left == self.params.max_retransmit:
-            self.rtt.sample(message.peer, now - exchange.due_ms + exchange.timeout_ms)
-        if message.type == RST:
-            if exchange.datagram[1]:
-                self._fail(exchange, "reset by the peer", now)
-            else:
-                self._acknowledged(exchange, now)
-        elif not message.code:
-            if exchange.is_request():
-                self._set(exchange, ACKED, now)
-            elif exchange.datagram[1]:
-                if self.serving:
-                    self.serving.prove(message.peer)
-                self._acknowledged(exchange, now)
-        elif 0x40 <= message.code < 0xC0 and exchange.is_token(message.token):
-            if exchange.is_request():
+                if self.rtt and exchange.left == self.params.max_retransmit:
+                    sent = exchange.due_ms - exchange.timeout_ms
+                    self.rtt.sample(message.peer, now - sent)
+                return self._end_of(exchange, message, now)
+        self.rejected += 1
+
+    def _end_of(self, exchange, message, now):
+        code = exchange.datagram[1]
+        if message.type == RST and code:
+            self._fail(exchange, "reset by the peer", now)
+        elif message.type == RST:  # the answer to a ping
+            self._acknowledged(exchange, now)
+        elif message.code:
+            if 0x40 <= message.code < 0xC0 and exchange.is_token(message.token) and code < 0x20:
                 self._deliver(exchange, message, now)
-        else:
-            self.rejected += 1
+            else:
+                self.rejected += 1
+        elif 0 < code < 0x20:
+            self._set(exchange, ACKED, now)
+        elif code:
+            if self.serving:
+                self.serving.prove(message.peer)
+            self._acknowledged(exchange, now)
 
     def _response(self, message, now):
         """A response that comes by itself: it belongs to the request whose token it bears."""

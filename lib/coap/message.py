@@ -103,16 +103,27 @@ class Message:
     def remove(self, number):
         self.options = [option for option in self.options if option[0] != number]
 
+    def size(self):
+        """The length of the encoded message."""
+        size = 4 + len(self.token)
+        last = 0
+        for number, value in self.options:
+            size += 1 + _more(number - last) + _more(len(value)) + len(value)
+            last = number
+        return size + 1 + len(self.payload) if len(self.payload) else size
+
     def encode_into(self, buffer):
         """Write the message to the start of `buffer` and return its length; raises ValueError if
         it does not fit or can't be written.
         """
+        size = self.size()
+        if size > len(buffer):
+            text = "a message of %d bytes does not fit %d; send it block-wise"
+            raise ValueError(text % (size, len(buffer)))
         token = self.token
         end = 4 + len(token)
-        if len(token) > 8:
-            raise ValueError("a token of %d bytes; at most 8 are possible" % len(token))
-        if end > len(buffer):
-            raise ValueError(_TOO_LONG % len(buffer))
+        if end > 12:
+            raise ValueError("a token of more than 8 bytes")
         buffer[0] = 0x40 | self.type << 4 | len(token)
         buffer[1] = self.code
         buffer[2] = self.mid >> 8
@@ -122,24 +133,14 @@ class Message:
         for number, value in self.options:
             end = _put_option(buffer, end, number - last, value)
             last = number
-        payload = self.payload
-        if len(payload):
-            start = end + 1
-            end = start + len(payload)
-            if end > len(buffer):
-                raise ValueError(_TOO_LONG % len(buffer))
-            buffer[start - 1] = 0xFF
-            buffer[start:end] = payload
-        return end
-
-
-_TOO_LONG = "the message does not fit %d bytes; send it block-wise"
+        if end < size:
+            buffer[end] = 0xFF
+            buffer[end + 1 : size] = self.payload
+        return size
 
 
 def _put_option(buffer, at, delta, value):
     length = len(value)
-    if at + 1 + _more(delta) + _more(length) + length > len(buffer):
-        raise ValueError(_TOO_LONG % len(buffer))
     start = at
     at = _put_more(buffer, at + 1, delta)
     at = _put_more(buffer, at, length)

@@ -13,16 +13,7 @@ One notification is under way to an observer at a time (section 4.5.1); every so
 confirmable, so that one that went away is noticed.
 """
 
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):  # CPython
-        return value
-
-
-CON, NON = 0, 1
-DONE = 5  # of an Exchange
+from .message import CON, NON, const
 
 _OBSERVE = const(6)
 _MAX_AGE = const(14)
@@ -60,36 +51,41 @@ class Order:
 class Observer:
     """Who is told of a resource. Memory: at most 200 bytes on a 32-bit port."""
 
-    def __init__(self, request, resource):
+    def __init__(self, request, resource, room):
         self.peer = request.peer
         self.token = request.token
         self.resource = resource
+        self.confirmable = request.type == CON
+        self.room = room  # bytes that may be sent while the peer's address is not proven, or None
         self.options = [option for option in request.options if option[0] in _KEPT]
         self.stale = False
         self.exchange = None  # the notification that is under way
-        self.count = 0  # notifications since the last confirmable one
+        self.count = 0  # notifications so far
 
 
 class Observers:
-    """At most `limit`; a new one takes the place of the oldest that has not shown signs of life
-    for longest. `every`: each so many notifications is confirmable, 1 for all.
+    """At most `limit`; a new one takes the place of the one that was heard of longest ago.
+
+    Who registered by a confirmable request is notified by confirmable messages, others by one in
+    `every`.
     """
 
-    def __init__(self, engine, limit=8, every=1):
+    def __init__(self, engine, limit=8, every=8):
         self._engine = engine
         self._limit = limit
         self._every = every
         self._number = 0
         self.all = []  # heard of last at the end
         self.evicted = 0
+        self.on_free = None  # called when a notification is no longer under way
 
-    def register(self, request, resource):
+    def register(self, request, resource, room=None):
         """Return the Observe value for the response to a registration."""
         self.cancel(request.peer, request.token)
         if len(self.all) >= self._limit:
             self.all.pop(0)
             self.evicted += 1
-        self.all.append(Observer(request, resource))
+        self.all.append(Observer(request, resource, room))
         return self._next()
 
     def cancel(self, peer, token):
@@ -115,34 +111,41 @@ class Observers:
         """Send a representation; an error is the last that an observer is told (section 4.2)."""
         observer.stale = False
         message.token = observer.token
-        message.type = CON
+        observer.count += 1
         if message.code >= 0x80:
             self._remove(observer)
-            self._engine.send(message, observer.peer, now)
-            return
-        message.add(_OBSERVE, self._next())
-        observer.count += 1
-        if observer.count < self._every:
-            message.type = NON
         else:
-            observer.count = 0
-        exchange = self._engine.send(message, observer.peer, now)
-        exchange.waiter = observer
-        observer.exchange = exchange
+            message.add(_OBSERVE, self._next())
+            if observer.confirmable or observer.count % self._every == 0:
+                message.type = CON
+            else:
+                message.type = NON
+        left = self._left(observer, message)
+        if left is not None and left < 0:
+            self._remove(observer)  # it has not proven that it wants any of this
+            return
+        exchange = observer.exchange = self._engine.send(message, observer.peer, now, left)
+        exchange.waiter = lambda event: self._take(observer, event)
 
-    def take(self, event):
-        """Take the engine's event of a notification; returns False if it is none of ours."""
-        exchange = event[1]
-        observer = getattr(exchange, "waiter", None)
-        if not isinstance(observer, Observer):
-            return False
+    def _left(self, observer, message):
+        """How often a notification may be repeated; None as often as any message."""
+        proofs = self._engine.serving.proofs
+        if observer.room is None or proofs is None or proofs.is_proven(observer.peer):
+            return None
+        size = message.size()
+        left = observer.room // size - 1
+        observer.room -= size * (left + 1)
+        return left
+
+    def _take(self, observer, event):
         observer.exchange = None
         if event[0] == "failed":
             self._remove(observer)
-        elif observer in self.all and exchange.datagram[0] & 0x30 == 0:
+        elif observer in self.all:
             self.all.remove(observer)  # alive: the last to give way
             self.all.append(observer)
-        return True
+        if self.on_free:
+            self.on_free()
 
     def _remove(self, observer):
         if observer in self.all:

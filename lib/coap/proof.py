@@ -8,13 +8,7 @@ acknowledging a confirmable message of ours, whose id nobody else can know.
 
 from hashlib import sha256
 
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):  # CPython
-        return value
-
+from .message import const
 
 _PEERS = const(32)
 _WINDOW_MS = const(60_000)  # an Echo is good for one to two of these

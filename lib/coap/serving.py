@@ -10,15 +10,7 @@ reply kept for duplicates.
 A request that must not be answered (RFC 7967) is acknowledged all the same.
 """
 
-from .message import ACK, CON, NON, Message
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):  # CPython
-        return value
-
+from .message import ACK, CON, NON, Message, const
 
 ASKED, PROMISED, ANSWERED = 0, 1, 2
 

@@ -1,0 +1,146 @@
+"""A CoAP client for asyncio.
+
+    client = Client(endpoint)
+    response = await client.get("coap://[::1]/sensors/t")
+    async for response in client.observe("coap://192.0.2.1/sensors/t"): ...
+
+A response is a Message, whatever its code. Bodies of any size go block-wise by themselves.
+"""
+
+import asyncio
+
+from .message import CON, Message, const
+
+_URI_PATH = const(11)
+_CONTENT_FORMAT = const(12)
+_URI_QUERY = const(15)
+_BLOCK2 = const(23)
+_LARGEST = const(1024)  # bytes of a body in one datagram
+
+
+class RequestError(OSError):
+    """There is no response: the peer does not answer, or refuses to."""
+
+
+class _Wait:
+    """Until the engine tells of an exchange."""
+
+    def __init__(self):
+        self.event = None
+        self._set = asyncio.Event()
+
+    def __call__(self, event):
+        self.event = event
+        self._set.set()
+
+    def over(self):
+        return self._set.wait()
+
+
+class Client:
+    """Any number of requests at once; each has its deadline."""
+
+    def __init__(self, endpoint, timeout_ms=None):
+        self.endpoint = endpoint
+        self.timeout_ms = timeout_ms or endpoint.engine.params.lifetime_ms
+        self._peers = {}
+
+    async def exchange(self, message, peer, timeout_ms=None):
+        """Send one message and return the response to it. Raises RequestError."""
+        endpoint = self.endpoint
+        exchange = endpoint.engine.request(message, peer, endpoint.now())
+        exchange.waiter = wait = _Wait()
+        endpoint.flush()
+        try:
+            await asyncio.wait_for_ms(wait.over(), timeout_ms or self.timeout_ms)
+        except asyncio.TimeoutError:
+            raise RequestError("no response within %d ms" % (timeout_ms or self.timeout_ms))
+        finally:
+            endpoint.engine.cancel(exchange, endpoint.now())
+        if wait.event[0] == "failed":
+            raise RequestError(wait.event[2])
+        return wait.event[2]
+
+    async def request(
+        self,
+        code,
+        uri,
+        payload=b"",
+        format=None,
+        options=(),
+        type=CON,
+        timeout_ms=None,
+        write=None,
+    ):
+        """Send a request and return the response with its whole body.
+
+        `uri`: "coap://host:port/path?query", or (peer, path). `payload`: bytes, or (length, read)
+        with read(offset, size). `options`: more (number, value) pairs. `write`: is given the
+        response's body in pieces, for which there may be no memory. `timeout_ms`: of each message.
+
+        Raises RequestError; ProtocolError for a response that makes no sense.
+        """
+        message, peer = self.message(code, uri, options, type)
+        if format is not None:
+            message.add(_CONTENT_FORMAT, format)
+        if isinstance(payload, tuple) or len(payload) > _LARGEST:
+            from .transfer import upload
+
+            response = await upload(self, message, peer, payload, timeout_ms)
+        else:
+            message.payload = payload
+            response = await self.exchange(message, peer, timeout_ms)
+        if write or response.get(_BLOCK2) is not None:
+            from .transfer import download
+
+            await download(self, message, peer, response, write, timeout_ms)
+        return response
+
+    def message(self, code, uri, options, type=CON):
+        """A request and the peer to send it to."""
+        message = Message(code, type=type)
+        if isinstance(uri, str):
+            from .uri import split
+
+            host, port, path, queries = split(uri)
+            for query in queries:
+                message.add(_URI_QUERY, query)
+            peer = self._peers.get((host, port))
+            if peer is None:
+                from udp import resolve
+
+                peer = self._peers[host, port] = resolve(host, port)
+        else:
+            peer, path = uri
+        for segment in path:
+            message.add(_URI_PATH, segment)
+        for number, value in options:
+            message.add(number, value)
+        return message, peer
+
+    def get(self, uri, **more):
+        return self.request(1, uri, **more)
+
+    def post(self, uri, payload=b"", format=None, **more):
+        return self.request(2, uri, payload, format, **more)
+
+    def put(self, uri, payload=b"", format=None, **more):
+        return self.request(3, uri, payload, format, **more)
+
+    def delete(self, uri, **more):
+        return self.request(4, uri, **more)
+
+    def fetch(self, uri, payload=b"", format=None, **more):
+        return self.request(5, uri, payload, format, **more)
+
+    def patch(self, uri, payload=b"", format=None, **more):
+        return self.request(6, uri, payload, format, **more)
+
+    def ipatch(self, uri, payload=b"", format=None, **more):
+        return self.request(7, uri, payload, format, **more)
+
+    def observe(self, uri, **more):
+        """An Observation: `async for response in client.observe(uri)`."""
+        from .observation import Observation
+
+        return Observation(self, uri, **more)
