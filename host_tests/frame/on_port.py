@@ -101,8 +101,10 @@ def trained():
         encoder.clear()
         for i in range(len(rows)):
             encoder.add(case["times"][i], rows[i])
-        trainer.feed(1)
-        trainer.next_pass()
+        for _ in trainer.feed(1):
+            pass
+        for _ in trainer.next_pass():
+            pass
     print(binascii.hexlify(trainer.blob(1)).decode())
 
 

@@ -119,8 +119,8 @@ def test_a_profile_that_learnt_nothing_of_the_times():
         encoder.clear()
         for i in range(10):
             encoder.add(1000 * i + turn * i * 7, (i,))
-        trainer.feed(1)
-        trainer.next_pass()
+        frame_bench.run(trainer.feed(1))
+        frame_bench.run(trainer.next_pass())
     for odd in (0, 7):
         times = [1000 * i + odd * i for i in range(10)]
         check(schema, times, [(i,) for i in range(10)], 1, trainer.blob(1))

@@ -7,17 +7,20 @@ def mantissa_at(length):
 
 
 def record(h, best):
-    """Return the bytes that describe a column: its Habits, its best Candidate (train.py)."""
+    """Return the bytes that describe a column: its Habits, its best Candidate (habits.py)."""
     out = bytearray()
     if h.index >= 0:
         varint(out, h.ref << 1 if h.ref >= 0 else (-h.ref << 1) - 1)
         varint(out, h.step)
-        varint(out, min((16 * h.sum // max(h.count, 1) + 10) >> 4, 28))
-        varint(out, 16 * h.changes // max(h.count, 1))
+        varint(out, min((16 * h.bits // h.firsts + 10) >> 4, 28))
+        varint(out, 16 * h.changes // h.count)
     out.append(best.median)
     out.append(best.mean)
     out.append(best.shift)
-    out.append(sum(1 << i for i in range(6) if best.weights[i]))
+    which = 0
+    for i in range(6):
+        which |= (best.weights[i] != 0) << i
+    out.append(which)
     for i in (4, 5):
         if best.weights[i]:
             out.append(best.others[i - 4])
@@ -25,14 +28,10 @@ def record(h, best):
         if weight:
             out.append(weight + 16384 >> 8)
             out.append(weight + 16384 & 255)
-    longest = max(i for i, n in enumerate(best.lengths) if n or not i)
-    longest = min(longest, 15)
-    out.append(longest)
-    for base in (0, 16, 32):
-        for j in range(longest + 1):
-            out.append(best.sums[base + j] // best.frames >> 7)
-    for j in range(48, mantissa_at(longest + 1)):
-        out.append(best.sums[j] // best.frames >> 7)
+    out.append(best.longest)
+    for j in range(len(h.nodes)):
+        if j > 47 or j & 15 <= best.longest:
+            out.append(h.mean_nodes[j] >> 7)
     return out
 
 

@@ -2,26 +2,31 @@
 
     trainer = Trainer(encoder)
     for _ in range(Trainer.PASSES):
-        for each of some frames (about 20 are enough, others in each pass will do):
-            fill the encoder; trainer.feed(seq); encoder.clear()
-        trainer.next_pass()
+        for each of some frames (others in each pass will do):
+            fill the encoder
+            for _ in trainer.feed(seq): let others have their turn; break if the encoder is needed
+        for _ in trainer.next_pass(): let others have their turn
     blob = trainer.blob(revision)
 
-The passes: 0 extents, steps and means; 1 sums for the least-squares predictors; 2 how long
-the residuals of each candidate are; 3 the probabilities of each candidate and what it costs,
-by the encoder's own loop. Takes about 3 KB a channel while it lives, and floats: what it finds
-goes into the profile as integers, so that the model itself never sees one.
+The passes: 0 extents, steps and means; 1 sums for the least-squares predictors; 2 what each
+candidate leaves and costs, by the encoder's own loop; 3 the probabilities of the best one.
+Between two turns it works for a few ms on a board. Takes about 1.2 KB a channel while it lives.
+Integers but for the few equations of pass 1: what it finds goes into the profile as integers, so
+that the model itself never sees a float.
 """
 from array import array
+from struct import pack_into
 
-from .describe import record, varint
-from .habits import NODES, OWN, Candidate, Habits
-from .least_squares import solve
-from .loops import column, crc24
-from .model import CRC, fresh_nodes
+from .describe import mantissa_at, record, varint
+from .habits import OWN, SPAN, Habits
+from .least_squares import propose
+from .loops import column, crc24, seed
+from .model import CRC
 
 ZERO = 0x10000000   # the biases of numbers in `cols` and of weights, see model.py
 WEIGHT_BIAS = 16384
+NODES = 139
+ROWS = 2            # that are added to the sums in one turn
 
 
 class Trainer:
@@ -32,271 +37,280 @@ class Trainer:
     def __init__(self, encoder):
         self._encoder = encoder
         self._habits = [Habits(i) for i in range(-1, encoder.width)]
-        self._nodes = fresh_nodes()[0]
         self._pass = 0
-        self._frames = 0
-        self._whole = True
-        self._batch = encoder.batch
-        self._base = None
+        self._whole = True      # times are in whole seconds
+        self._count = 0         # readings in a usual frame
+        self._base = (0, 0)     # the number of the reading that is due, and when
+        self._row = array("i", bytes(4 * (OWN + 8 + 1)))
+        self._last = 0
 
     def feed(self, seq):
-        """Take in the readings that the encoder holds; `seq` numbers the first."""
+        """Take in the readings that the encoder holds, `seq` the first; a generator."""
         e = self._encoder
-        start = int.from_bytes(e.start, "little") + e.count * e.interval
-        self._base = (seq + e.count, start + (e.cols[e.times + e.count - 1] >> 1) - ZERO)
-        self._frames += 1
-        e.ctl[4] = e.count
+        n = e.count
+        start = int.from_bytes(e.start, "little") + n * e.interval
+        self._base = (seq + n, start + (e.cols[e.times + n - 1] >> 1) - ZERO)
+        self._count = n
         if self._pass == 0:
-            self._whole = self._whole and e.divided_column(e.times, e.count, 0, 1000) >= 0
-            self._batch = e.count
-        work = (self._extents, self._least_squares, self._residuals, self._learn)[self._pass]
-        for habits in self._habits:
-            if not habits.stray:
-                work(habits, e, e.count)
+            self._whole = self._whole and e.divided_column(e.times, n, 0, 1000) >= 0
+        work = (self._extents, self._products, self._costs, self._learn)[self._pass]
+        for h in self._habits:
+            if not h.stray:
+                for _ in work(h, n):
+                    yield
+                yield
 
     def next_pass(self):
-        """End a pass."""
+        """End a pass; a generator."""
         for h in self._habits:
             if self._pass == 0:
-                h.step = h.step or 1
-                if h.index >= 0 and h.count and not h.stray:
-                    h.ref = h.first + h.step * round(h.sum / h.count / h.step)
-                h.stray = h.stray or (h.index >= 0 and not h.count)
-                size = 8 * (OWN + len(h.others))
-                h.squares = [array("d", bytes(size)) for _ in range(size // 8)]
-                h.products = array("d", bytes(size))
+                h.settle()
+            elif h.stray:
+                pass
             elif self._pass == 1:
-                if not h.stray:
-                    _propose(h)
-                h.squares = h.products = None
+                for _ in propose(h):
+                    yield
+                h.sums = None
             elif self._pass == 2:
-                # The last value, which keeps a lattice, and the best of the others go on.
-                best = min(h.candidates, key=Candidate.size)
-                h.candidates = [h.candidates[0]] + [best] * (best is not h.candidates[0])
-                fresh = fresh_nodes()[1]
+                best = h.candidates[0]
                 for candidate in h.candidates:
-                    candidate.settle(self._nodes, fresh)
+                    if candidate.cost < best.cost:
+                        best = candidate
+                h.candidates = [best]
+                self._reset(best)
+                self._keep(h, mantissa_at(best.longest + 1))
+                h.mean_nodes = h.nodes[:]
+            yield
         self._pass += 1
-        self._frames = 0
 
     # -- the passes ---------------------------------------------------------------------
 
-    def _extents(self, h, e, n):
+    def _extents(self, h, n):
+        e = self._encoder
+        at = self._load(h, n)
         if h.index < 0:
+            h.changes += e._change(at, n)
+            h.count += n
             return
-        flags = e.flags[h.index]
-        at = h.index * e.batch
-        h.gaps += 1 if flags & 2 else -1
-        if flags > 3:
+        h.gaps += 1 if e.flags[h.index] & 2 else -1
+        if e.flags[h.index] > 3:
             h.stray = True
+        if at < 0:
             return
+        h.changes += e._change(at, n)
+        step = h.step
         for i in range(at, at + n):
-            if e.cols[i] & 1:
-                v = (e.cols[i] >> 1) - ZERO
-                if h.first is None:
-                    h.first = v
-                v -= h.first
-                h.sum += v
-                h.count += 1
-                a, b = h.step, abs(v)
-                while b:
-                    a, b = b, a % b
-                h.step = a
+            v = (e.cols[i] >> 1) - ZERO
+            if h.first is None:
+                h.first = v
+            v -= h.first
+            h.sum += v
+            if v < h.low:
+                h.low = v
+            if v > h.high:
+                h.high = v
+            while v:
+                step, v = v, step % v
+            step = abs(step)
+        h.step = step
+        h.count += n
+        yield
 
-    def _load(self, h, e, n):
+    def _load(self, h, n):
         """Return where a column is, as a REF frame would code it; -1 if it would not."""
+        e = self._encoder
         h.level = 0
         if h.index < 0:
             return e.divided_column(e.times, n, 0, 1000) if self._whole else e.times
         at = h.index * e.batch
         if e.flags[h.index] > 3 or e.first_value(at, n) == n:
             return -1
-        h.change = e._change(at, n)
-        if h.step > 1:
-            return e.divided_column(at, n, h.ref, h.step)
-        h.level = h.ref
+        if h.step > 1 and self._pass:
+            at = e.divided_column(at, n, h.ref, h.step)
+        else:
+            h.level = h.ref
         return at
 
-    def _rows(self, h, e, n, others):
-        """Yield (change, features) of each value that is there."""
-        at = self._load(h, e, n)
+    def _begin(self, h, n):
+        """Load a column and start its rows; returns where it is or -1."""
+        at = self._load(h, n)
+        if at >= 0:
+            for f in range(len(self._row)):
+                self._row[f] = 0
+            self._last = (self._encoder.cols[at] >> 1) - ZERO
+        return at
+
+    def _next_row(self, h, at, i, others):
+        """Put the features of value `i` into `_row`, after them its change; return that."""
+        row = self._row
+        e = self._encoder
+        end = OWN + len(others)
+        row[2] = row[1]
+        row[1] = row[0]
+        row[0] = _clip(row[end])
+        row[3] = _clip(h.level - self._last)
+        f = OWN
+        for other in others:
+            j = other * e.batch + i
+            row[f] = _clip((e.cols[j] >> 1) - (e.cols[j - 1] >> 1)) if e.flags[other] < 4 else 0
+            f += 1
+        v = (e.cols[at + i] >> 1) - ZERO
+        row[end] = v - self._last
+        self._last = v
+        return row[end]
+
+    def _products(self, h, n):
+        at = self._begin(h, n)
         if at < 0:
             return
-        cols = e.cols
-        others = [other * e.batch - at for other in others if e.flags[other] < 4]
-        d = [0, 0, 0]
-        last = (cols[at] >> 1) - ZERO
-        for i in range(at + 1, at + n):
-            v = (cols[i] >> 1) - ZERO
-            if cols[i] & 1:
-                yield v - last, d + [_clip(h.level - last)] + [
-                    _clip((cols[i + x] >> 1) - (cols[i + x - 1] >> 1)) for x in others]
-            d = [_clip(v - last)] + d[:2]
-            last = v
+        sums = h.sums
+        shifts = h.shifts
+        size = len(shifts)
+        scaled = array("i", bytes(4 * size))
+        for i in range(1, n):
+            self._next_row(h, at, i, h.others)
+            fits = self._encoder.cols[at + i] & 1
+            for f in range(size):
+                x = self._row[f] + (1 << shifts[f] >> 1) >> shifts[f]
+                if not -1 << SPAN < x < 1 << SPAN:
+                    fits = fits and f < size - 1    # a glitch must not shape the predictor
+                    x = (1 << SPAN) - 1 if x > 0 else 1 - (1 << SPAN)
+                scaled[f] = x
+            if fits:
+                k = 0
+                for f in range(size):
+                    x = scaled[f]
+                    for g in range(f + 1):
+                        sums[k] += x * scaled[g]
+                        k += 1
+            if i % ROWS == 0:
+                _halve(sums)
+                yield
+        self._note_first(h, at)
 
-    def _least_squares(self, h, e, n):
-        for change, features in self._rows(h, e, n, h.others):
-            usual = h.offs // (h.count + 1) + 1
-            h.offs += min(abs(change), 16 * usual)
-            h.count += 1
-            if abs(change) > 32 * usual:
-                continue        # a glitch must not shape the predictor
-            h.energy += change * change
-            for i, x in enumerate(features):
-                if x:
-                    h.products[i] += x * change
-                    row = h.squares[i]
-                    for j, y in enumerate(features):
-                        row[j] += x * y
+    def _note_first(self, h, at):
+        v = abs((self._encoder.cols[at] >> 1) - ZERO - h.level)
+        while v:
+            h.bits += 1
+            v >>= 1
+        h.firsts += 1
 
-    def _residuals(self, h, e, n):
+    def _costs(self, h, n):
         for candidate in h.candidates:
-            half = 1 << candidate.shift >> 1
-            for change, features in self._rows(h, e, n, candidate.others):
-                guess = half
-                for w, x in zip(candidate.weights, features):
-                    guess += w * x
-                size = abs(change - (guess >> candidate.shift))
-                length = 0
-                while size >> length:
-                    length += 1
-                candidate.lengths[length] += 1
-
-    def _learn(self, h, e, n):
-        ctl = e.ctl
-        for candidate in h.candidates:
-            at = self._load(h, e, n)
+            at = self._begin(h, n)
             if at < 0:
                 return
-            if candidate is h.candidates[0] and h.index >= 0:
-                self._note_values(h, e, at, n)
-            for i, other in enumerate(candidate.others):
-                ctl[16 + i] = other * e.batch
-            ctl[0] = ctl[2] = ctl[3] = 0
-            ctl[1] = 0xFFFFFF
-            ctl[5] = candidate.median
-            ctl[6] = candidate.mean
-            ctl[7] = candidate.shift
-            for i in range(6):
-                ctl[8 + i] = WEIGHT_BIAS + candidate.weights[i]
-            ctl[14] = ZERO + h.level
-            ctl[15] = at
-            nodes = self._nodes
-            for j in range(2 * NODES):
-                nodes[j] = candidate.nodes[j]
-            column(ctl, nodes, e.cols, e._eight)
-            bits = 24
-            while ctl[1] >> bits == 0:
-                bits -= 1
-            candidate.cost += 8 * ctl[2] + 23 - bits
-            for j in range(2 * NODES):
-                candidate.nodes[j] = nodes[j]
-            for j in range(NODES):
-                candidate.sums[j] += nodes[j]
-            candidate.frames += 1
+            lengths = candidate.lengths
+            half = 1 << candidate.shift >> 1
+            for i in range(1, n):
+                if i % (4 * ROWS) == 0:
+                    yield
+                change = self._next_row(h, at, i, candidate.others)
+                if self._encoder.cols[at + i] & 1:
+                    guess = half
+                    for f in range(OWN + len(candidate.others)):
+                        guess += candidate.weights[f] * self._row[f]
+                    size = abs(change - (guess >> candidate.shift))
+                    length = 0
+                    while size and length < 15:
+                        length += 1
+                        size >>= 1
+                    lengths[length] += 1
+            self._reset(candidate)
+            candidate.cost += self._code(h, candidate, at, n)
+            yield
+        self._note_first(h, at)
 
-    def _note_values(self, h, e, at, n):
-        """Add up the bit lengths of the values and the sizes of the changes."""
-        if not h.noted:
-            h.sum = h.count = 0
-            h.noted = True
-        h.changes += h.change
-        for i in range(at, at + n):
-            v = abs((e.cols[i] >> 1) - ZERO - h.level)
-            while v:
-                h.sum += 1
-                v >>= 1
-            h.count += 1
+    def _learn(self, h, n):
+        at = self._load(h, n)
+        if at < 0:
+            return
+        size = len(h.nodes)
+        nodes = self._encoder._nodes
+        self._reset(h.candidates[0])
+        nodes[:size] = h.nodes
+        nodes[NODES:NODES + size] = h.seen
+        self._code(h, h.candidates[0], at, n)
+        self._keep(h, size)
+        h.frames += 1
+        for j in range(size):
+            h.mean_nodes[j] += (nodes[j] - h.mean_nodes[j]) // h.frames
+        self._note_first(h, at)
+        yield
+
+    def _keep(self, h, size):
+        nodes = self._encoder._nodes
+        h.nodes = nodes[:size]
+        h.seen = nodes[NODES:NODES + size]
+
+    def _reset(self, candidate):
+        """Set the nodes to what the candidate's residuals so far make one expect."""
+        e = self._encoder
+        scale = candidate.measure()
+        pack_into("556s", e._nodes, 0, e._fresh)
+        seed(e._nodes, scale, candidate.median)
+
+    def _code(self, h, candidate, at, n):
+        """Code a column by the nodes; return the bits that it takes."""
+        e = self._encoder
+        ctl = e.ctl
+        for i in range(len(candidate.others)):
+            ctl[16 + i] = candidate.others[i] * e.batch
+        ctl[0] = ctl[2] = ctl[3] = 0
+        ctl[1] = 0xFFFFFF
+        ctl[4] = n
+        ctl[5] = candidate.median
+        ctl[6] = candidate.mean
+        ctl[7] = candidate.shift
+        for i in range(6):
+            ctl[8 + i] = WEIGHT_BIAS + candidate.weights[i]
+        ctl[14] = ZERO + h.level
+        ctl[15] = at
+        column(ctl, e._nodes, e.cols, e._eight)
+        bits = 24
+        while ctl[1] >> bits == 0:
+            bits -= 1
+        return 8 * ctl[2] + 23 - bits
 
     # -- the result ---------------------------------------------------------------------
 
-    def blob(self, revision, stream=None):
+    def blob(self, revision):
         """Return the profile."""
         e = self._encoder
         seq, time_ms = self._base
         out = bytearray([0xE1])
         seconds, ms = divmod(time_ms, 1000)
-        for value, size in ((revision, 2), (e.stream if stream is None else stream, 4), (seq, 4),
-                            (seconds >> 16, 3), (seconds & 65535, 2), (ms, 2),
-                            (self._batch, 2), (len(e._fields), 2)):
-            for i in range(size - 1, -1, -1):
-                out.append(value >> 8 * i & 255)
+        for value, size in ((revision, 2), (e.stream, 4), (seq, 4), (seconds, 5), (ms, 2),
+                            (self._count, 2), (len(e._fields), 2)):
+            out += value.to_bytes(size, "big")
         out += e._fields
         for h in self._habits:
-            best = min(h.candidates, key=lambda c: c.cost)
-            flags = 2 if h.gaps > 0 else 0
-            if h.index < 0:
-                flags = 1 if self._whole else 0
-            if h.stray or not best.frames:
-                varint(out, flags)
-                varint(out, 0)
-                continue
-            rest = record(h, best)
+            flags = self._whole if h.index < 0 else 2 if h.gaps > 0 else 0
+            rest = record(h, h.candidates[0]) if h.frames else b""
             varint(out, flags)
             varint(out, len(rest))
             out += rest
-        crc = crc24(out, len(out), 0, CRC)
-        out += bytes([crc >> 16, crc >> 8 & 255, crc & 255])
-        return bytes(out)
+        return bytes(out + crc24(out, len(out), 0, CRC).to_bytes(3, "big"))
 
 
 def _clip(delta):
-    return max(-8191, min(8191, delta))
+    return -8191 if delta < -8191 else 8191 if delta > 8191 else delta
 
 
-def _propose(h):
-    """Add the least-squares predictors to the candidates."""
-    own = list(range(OWN))
-    energy, weights = solve(h, own)
-    if weights:
-        _candidate(h, own, weights)
-    chosen = []
-    for _ in range(2):
-        best = None
-        for i in range(len(h.others)):
-            if OWN + i not in chosen:
-                found = solve(h, own + chosen + [OWN + i])
-                if found[1] and found[0] < 0.995 * energy and (not best or found[0] < best[0]):
-                    best = (found[0], OWN + i, found[1])
-        if not best:
-            break
-        energy = best[0]
-        chosen.append(best[1])
-        weights = best[2]
-    if chosen:
-        _candidate(h, own + chosen, weights)
-        _, weights = solve(h, chosen)
-        if weights:
-            _candidate(h, chosen, weights)
+def _halve(sums):
+    """Halve the sums before they could leave 31 bits."""
+    if max(sums) >> 28:
+        for k in range(len(sums)):
+            sums[k] >>= 1
 
 
-def _candidate(h, features, weights):
-    six = [0.0] * 6
-    others = []
-    for f, w in zip(features, weights):
-        if f < OWN:
-            six[f] = w
-        else:
-            six[OWN + len(others)] = w
-            others.append(h.others[f - OWN])
-    top = max(abs(w) for w in six)
-    shift = 12
-    while shift and top * (1 << shift) > 16000:
-        shift -= 1
-    if shift:
-        six = [round(w * (1 << shift)) for w in six]
-        if any(six):
-            h.candidates.append(Candidate(shift, six, others))
-
-
-def saved(encoder, blob, out, seq):
-    """The bytes that `blob` would save on the readings the encoder holds, as against now.
-
-    A profile pays when that, over the frames it will serve, is more than its own length.
-    """
+def saved(encoder, blob, seq):
+    """The bytes that `blob` would save on the readings the encoder holds, as against now."""
     old = encoder.profile
-    now = encoder.encode_into(out, seq)
-    encoder.use(blob)
-    then = encoder.encode_into(out, seq)
+    sizes = []
+    for profile in (old, blob):
+        encoder.use(profile)
+        encoder.encode_into(encoder._eight, seq)    # too small: the coder only counts
+        sizes.append(encoder.ctl[2])
     encoder.use(old)
-    return now - then if now and then else 0
+    return sizes[0] - sizes[1]

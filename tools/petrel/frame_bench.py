@@ -137,6 +137,12 @@ def measure(encode, schema, times, rows, size, profile):
     return total / (size * len(batches))
 
 
+def run(steps):
+    """Go through a trainer's steps, between which a device does other things."""
+    for _ in steps:
+        pass
+
+
 def train(schema, times, rows, size=60, revision=1):
     """Return the Profile that a device would make of these readings."""
     encoder = Encoder(schema, size)
@@ -147,12 +153,12 @@ def train(schema, times, rows, size=60, revision=1):
         first = 0
         for i in range(len(rows)):
             if not encoder.add(times[i], rows[i]):
-                trainer.feed(first + 1)
+                run(trainer.feed(first + 1))
                 encoder.clear()
                 encoder.add(times[i], rows[i])
                 first = i
-        trainer.feed(first + 1)
-        trainer.next_pass()
+        run(trainer.feed(first + 1))
+        run(trainer.next_pass())
     return Profile(trainer.blob(revision))
 
 
