@@ -96,6 +96,8 @@ def _parts(board, config, queue, reserve):
     health.uplink = commands.uplink = uplink
     commands.sampler = sampler
     commands.app = App(board, identity, vitals, sampler, outbox, uplink, commands, health)
+    if payload["format"] == "frame":
+        _profile(board, encoder, identity.stream, vitals, uplink, health, longest)
     return commands.app
 
 
@@ -144,6 +146,14 @@ def _uplink(config, link, outbox, clock, vitals, health):
     rate = RateLimit(config["limits"]["publish_per_s"], clock.now())
     name = config["links"][0]
     return Uplink(name, link, outbox, clock, vitals, backoff, rate, health.publish)
+
+
+def _profile(board, encoder, stream, vitals, uplink, health, most_bytes):
+    from .profile import Profile
+
+    profile = Profile(board, encoder, stream, vitals, uplink.post, uplink.on_online, most_bytes)
+    uplink.on_online, uplink.on_posted = profile.on_online, profile.on_posted
+    health.profile = profile
 
 
 def _forget_checks(module):

@@ -14,6 +14,8 @@ _SLICE_MS = const(20_000)
 class Health:
     """Publishes through `uplink.post`; also keeps the clock compared with the wall clock."""
 
+    profile = None  # of frames, where there are any
+
     def __init__(self, identity, clock, vitals, sampler, outbox):
         self._identity = identity
         self._clock = clock
@@ -30,7 +32,7 @@ class Health:
         acknowledged, "queued" and "dropped" readings, "late_ms" the latest reading since the last
         health, "skipped" readings, "failed" reads a sensor, "connects", "acks" messages
         acknowledged, "posts_dropped", "free" heap in bytes, "edges_dropped" where sensors have
-        edges}
+        edges, "profile" the revision of the frame profile in use, where there are frames}
         """
         sampler, outbox, uplink = self._sampler, self._outbox, self.uplink
         gc.collect()
@@ -51,6 +53,8 @@ class Health:
         }
         if sampler.edges:
             health["edges_dropped"] = sampler.edges.dropped
+        if self.profile:
+            health["profile"] = self.profile.revision()
         sampler.late_ms = 0
         return compact(health)
 

@@ -42,6 +42,8 @@ class Uplink:
     post. `network` is the board's (`firmware/board`), None where it has none to care for.
     """
 
+    on_posted = None  # called with each message that was posted and is acknowledged
+
     def __init__(
         self, name, link, outbox, clock, vitals, backoff, rate, on_online, proven_ms=10_000
     ):
@@ -67,9 +69,9 @@ class Uplink:
 
     def post(self, kind, payload):
         """Send `payload` ahead of the readings, if there is a connection soon; a newer health
-        replaces an older.
+        replaces an older, and so does a profile.
         """
-        if kind == "health":
+        if kind != "responses":
             self._posts = [post for post in self._posts if post.kind != kind]
         if len(self._posts) == _POSTS:
             self._posts.pop(0)
@@ -204,6 +206,8 @@ class Uplink:
             except BaseException:
                 self._posts.insert(0, message)
                 raise
+            if self.on_posted:
+                self.on_posted(message)
         else:
             message = self._outbox.take()
             await self._link.send(message)

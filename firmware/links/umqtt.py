@@ -23,6 +23,7 @@ _QOS_RETAIN = {  # INTERFACES, "Topics"; the QoS of data is configured
     "status": (1, True),
     "responses": (1, False),
     "health": (0, True),
+    "profile": (1, True),
 }
 _CLOSED = "the broker closed the connection"
 _BUSY_MS = const(5)

@@ -6,6 +6,7 @@ kind: Unix milliseconds or, while the clock is not set, uptime, which no receive
 
 from frame.encoder import Encoder as FrameEncoder
 from frame.schema import Schema, channel
+from wake import Wake
 
 
 def most_bytes(channels):
@@ -27,18 +28,24 @@ def _ratio(channel):
 
 
 class Encoder:
+    """`frame` is the codec's encoder. It keeps the readings of the last frame until `begin`;
+    `first` is the number of the first of them, `turn` counts the calls of `begin`, `made` is set
+    when a frame is finished: `firmware/profile.py` learns from it.
+    """
+
     def __init__(self, channels, stream, device_id, interval_ms, batch):
         schema = Schema(tuple([_described(c) for c in channels]), interval_ms)
         self._steps = [(i,) + _ratio(c) for i, c in enumerate(channels) if c.step]
-        self._frame = FrameEncoder(schema, batch)
-        self._frame.begin(stream)
+        self.frame = FrameEncoder(schema, batch)
+        self.frame.begin(stream)
         self._out = memoryview(b"")
-        self._first = 0
         self._dated = False
-        self.count = 0
+        self.first = self.count = self.turn = 0
+        self.made = Wake()
 
     def begin(self, buffer, limit):
-        self._frame.clear()
+        self.frame.clear()
+        self.turn += 1
         self._out = memoryview(buffer)[:limit]
         self.count = 0
 
@@ -46,21 +53,22 @@ class Encoder:
         unix_ms, uptime_ms = due
         dated = unix_ms is not None
         if self.count == 0:
-            self._first, self._dated = number, dated
-        elif number != self._first + self.count or dated != self._dated:
+            self.first, self._dated = number, dated
+        elif number != self.first + self.count or dated != self._dated:
             return False
         for i, over, under in self._steps:
             if values[i] is not None:
                 values[i] = (2 * values[i] * over + under) // (2 * under)
-        if not self._frame.add(unix_ms if dated else uptime_ms, values):
+        if not self.frame.add(unix_ms if dated else uptime_ms, values):
             return False
         self.count += 1
         return True
 
     def finish(self):
         """What is added beyond the message's size is left out again: see `count`."""
-        size = self._frame.encode_into(self._out, self._first, self.count)
+        size = self.frame.encode_into(self._out, self.first, self.count)
         while size == 0 and self.count > 1:
             self.count = self.count * 3 // 4
-            size = self._frame.encode_into(self._out, self._first, self.count)
+            size = self.frame.encode_into(self._out, self.first, self.count)
+        self.made.set()
         return 0, size

@@ -32,12 +32,16 @@ class Channel:
     values are then 32 bits without a sign.
     """
 
+    step = kind = None  # in the class: most channels have none, and a board little memory
+
     def __init__(self, key, unit, decimals, step=None, kind=None):
         self.key = key
         self.unit = unit
         self.decimals = decimals
-        self.step = step
-        self.kind = kind
+        if step:
+            self.step = step
+        if kind:
+            self.kind = kind
 
 
 def module(driver):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from frame.encoder import Encoder
-from frame.train import saved
+from frame.renew import saved
 from host_tests.frame import golden, ports
 from host_tests.frame.samples import STREAM, kept_series, train
 from host_tests.frame.weather import readings

@@ -1,6 +1,7 @@
 """The gateway's side: a paho client that records all that arrives, and proves what is missing."""
 
 import collections
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -9,7 +10,7 @@ import time
 
 import paho.mqtt.client as paho
 
-from petrel.readings import decode
+from petrel.profiles import Decoder, Waiting
 
 _READY_S = 5
 _ASK_AGAIN_S = 0.1
@@ -150,9 +151,18 @@ class Receiver:
     # ---- readings
 
     def readings(self, device):
-        """Its readings in order of arrival, as petrel.readings.Reading."""
-        found = self.messages(device, DATA)
-        return [reading for m in found for reading in decode(m.topic, m.payload)]
+        """Its readings in order of arrival, as petrel.readings.Reading.
+
+        Those in frames whose profile has not come are not among them.
+        """
+        decoder, found = Decoder(), []
+        for message in self.messages(device):
+            if message.topic.endswith("/profile"):
+                found += decoder.learn(message.topic, message.payload)
+            elif message.topic.endswith("/data"):
+                with contextlib.suppress(Waiting):
+                    found += decoder.decode(message.topic, message.payload)
+        return found
 
     def wait_readings(self, device, n, deadline_s):
         """Waits until at least `n` readings (duplicates counted) came; returns all."""

@@ -20,8 +20,8 @@ from struct import pack_into
 from .describe import mantissa_at, record, varint
 from .habits import OWN, SPAN, Habits
 from .least_squares import propose
-from .loops import column, crc24, seed
-from .model import CRC
+from .loops import column, seed
+from .renew import next_due, seal
 
 ZERO = 0x10000000   # the biases of numbers in `cols` and of weights, see model.py
 WEIGHT_BIAS = 16384
@@ -48,8 +48,7 @@ class Trainer:
         """Take in the readings that the encoder holds, `seq` the first; a generator."""
         e = self._encoder
         n = e.count
-        start = int.from_bytes(e.start, "little") + n * e.interval
-        self._base = (seq + n, start + (e.cols[e.times + n - 1] >> 1) - ZERO)
+        self._base = (seq + n, next_due(e, n))
         self._count = n
         if self._pass == 0:
             self._whole = self._whole and e.divided_column(e.times, n, 0, 1000) >= 0
@@ -196,10 +195,12 @@ class Trainer:
         h.firsts += 1
 
     def _costs(self, h, n):
+        at = self._begin(h, n)
+        if at < 0:
+            return
+        self._note_first(h, at)
         for candidate in h.candidates:
-            at = self._begin(h, n)
-            if at < 0:
-                return
+            self._begin(h, n)
             lengths = candidate.lengths
             half = 1 << candidate.shift >> 1
             for i in range(1, n):
@@ -219,7 +220,6 @@ class Trainer:
             self._reset(candidate)
             candidate.cost += self._code(h, candidate, at, n)
             yield
-        self._note_first(h, at)
 
     def _learn(self, h, n):
         at = self._load(h, n)
@@ -277,20 +277,14 @@ class Trainer:
     def blob(self, revision):
         """Return the profile."""
         e = self._encoder
-        seq, time_ms = self._base
-        out = bytearray([0xE1])
-        seconds, ms = divmod(time_ms, 1000)
-        for value, size in ((revision, 2), (e.stream, 4), (seq, 4), (seconds, 5), (ms, 2),
-                            (self._count, 2), (len(e._fields), 2)):
-            out += value.to_bytes(size, "big")
-        out += e._fields
+        out = bytearray()
         for h in self._habits:
             flags = self._whole if h.index < 0 else 2 if h.gaps > 0 else 0
             rest = record(h, h.candidates[0]) if h.frames else b""
             varint(out, flags)
             varint(out, len(rest))
             out += rest
-        return bytes(out + crc24(out, len(out), 0, CRC).to_bytes(3, "big"))
+        return seal(revision, e.stream, *self._base, self._count, e._fields, out)
 
 
 def _clip(delta):
@@ -302,15 +296,3 @@ def _halve(sums):
     if max(sums) >> 28:
         for k in range(len(sums)):
             sums[k] >>= 1
-
-
-def saved(encoder, blob, seq):
-    """The bytes that `blob` would save on the readings the encoder holds, as against now."""
-    old = encoder.profile
-    sizes = []
-    for profile in (old, blob):
-        encoder.use(profile)
-        encoder.encode_into(encoder._eight, seq)    # too small: the coder only counts
-        sizes.append(encoder.ctl[2])
-    encoder.use(old)
-    return sizes[0] - sizes[1]

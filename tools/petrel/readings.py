@@ -11,7 +11,7 @@ import math
 import cbor2
 
 from frame.decoder import decode as read_frame
-from frame.errors import ProtocolError
+from frame.errors import ProtocolError, UnknownProfile
 from petrel import senml
 
 _UPTIMES_MS = 100_000_000_000
@@ -20,6 +20,14 @@ _UPTIMES_MS = 100_000_000_000
 
 class Undecodable(ValueError):
     """The payload is no reading; the message says why, in one line."""
+
+
+class UnknownFrame(Undecodable):
+    """A frame by a profile that is not at hand; `mark` names the profile."""
+
+    def __init__(self, mark):
+        super().__init__(f"a frame by profile {mark:04x}, which has not come")
+        self.mark = mark
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,14 +46,18 @@ class Reading:
     values: dict[str, int | float]
 
 
-def decode(topic, payload):
-    """The readings in `payload` (bytes), oldest first; raises Undecodable."""
+def decode(topic, payload, profiles=None):
+    """The readings in `payload` (bytes), oldest first; raises Undecodable.
+
+    profiles: {mark: frame.profile.Profile} of the device, for frames that leave their schema to
+    one.
+    """
     if not payload:
         raise Undecodable("an empty payload")
     decoder = DECODERS.get(payload[0])
     if decoder is None:
         raise Undecodable(f"no known format starts with byte 0x{payload[0]:02x}")
-    return decoder(device_of(topic), payload)
+    return decoder(device_of(topic), payload, profiles)
 
 
 def device_of(topic):
@@ -57,7 +69,7 @@ def device_of(topic):
     return levels[-2] if levels[-3:-2] == ["devices"] else topic
 
 
-def decode_json(device, payload):
+def decode_json(device, payload, _=None):
     """One object is one reading, an array of them a batch."""
     try:
         found = json.loads(payload, parse_constant=_refuse_constant)
@@ -93,7 +105,7 @@ def _reading(device, item):
     return Reading(device, stream, seq, ts, rest)
 
 
-def decode_cbor(device, payload):
+def decode_cbor(device, payload, _=None):
     """A map is one reading, an array of them a batch; an array with integer labels is SenML."""
     try:
         found = cbor2.loads(payload)
@@ -138,10 +150,12 @@ def _senml(device, items):
     return [_reading(device, item) for item in found]
 
 
-def decode_frame(device, payload):
-    """A frame that describes itself; see lib/frame."""
+def decode_frame(device, payload, profiles):
+    """A frame that describes itself, or leaves that to one of `profiles`; see lib/frame."""
     try:
-        found = read_frame(payload)
+        found = read_frame(payload, profiles)
+    except UnknownProfile as error:
+        raise UnknownFrame(error.mark) from error
     except ProtocolError as error:
         raise Undecodable(f"no frame: {error}") from error
     readings = []

@@ -1,0 +1,167 @@
+"""The life of the frame profile: what the device's readings are like, learnt from its own frames
+and told to the receivers, so that frames need not say it again (docs/WIRE.md, "The profile").
+
+    NONE                        frames describe themselves
+      | learnt, or kept from an earlier life
+      v
+    KNOWN <---------------+     they still do: it is published, retained
+      | acknowledged      |
+      v                   | a new connection, or another that saves more than it costs
+    IN_USE ---------------+     frames are by reference
+
+A new connection may be to another broker, or to one that has forgotten what it retained.
+
+The trainer (lib/frame/train.py) is fed each new frame, a few milliseconds at a time, and forgotten
+when it is done; then it rests. What it has learnt is kept over a reset.
+"""
+
+import asyncio
+import gc
+import sys
+
+from micropython import const
+
+import frame
+from frame.renew import next_due, renewed, revision_of, saved
+
+from .log import log
+
+_NONE = const(0)
+_KNOWN = const(1)
+_IN_USE = const(2)
+
+_READINGS = (120, 480, 240, 600)  # that each of the trainer's passes takes in
+_TRIALS = const(3)  # frames on which a profile must prove what it saves
+_SERVES = const(100)  # frames over which it must save its own length
+_REST = const(300)  # frames until the device learns again
+_ROOM = const(16_000)  # bytes that must be free to learn, and ...
+_ROOM_CHANNEL = const(1_300)
+_IDLE_MS = const(20_000)
+
+
+class Profile:
+    """`encoder` is that of payloads/frame.py, `stream` this life's, `post` and `on_birth` the
+    uplink's; `most_bytes` is the longest message that the link sends.
+    """
+
+    def __init__(self, board, encoder, stream, vitals, post, on_birth, most_bytes):
+        self._board = board
+        self._encoder = encoder
+        self._stream = stream
+        self._vitals = vitals
+        self._post = post
+        self._on_birth = on_birth
+        self._most_bytes = most_bytes
+        self._due = None  # (number, time in ms) of the reading after the last frame of this life
+        self._task = None
+        self._state = _NONE
+        self._blob = board.load("profile")
+        if self._blob:
+            try:
+                encoder.frame.use(self._blob)
+                self._set_state(_KNOWN)
+            except ValueError:  # of other channels, or damaged
+                self._blob = None
+
+    def revision(self):
+        """Of the profile in use, 0 while there is none."""
+        return revision_of(self._blob) if self._state == _IN_USE else 0
+
+    def on_online(self):
+        """A connection was made."""
+        self._on_birth()
+        if self._state != _NONE:
+            self._set_state(_KNOWN)
+            if self._due:  # else at the first frame
+                self._offer(self._blob)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+
+    def on_posted(self, message):
+        """The peer has taken responsibility for a message that was posted."""
+        if message.payload is self._blob:
+            self._set_state(_IN_USE)
+
+    def _offer(self, blob):
+        """Publish a profile, counting from where the readings are now."""
+        self._blob = renewed(blob, self._stream, *self._due)
+        self._set_state(_KNOWN)
+        self._post("profile", self._blob)
+
+    def _set_state(self, state):
+        self._state = state
+        self._encoder.frame.use(self._blob if state == _IN_USE else None)
+
+    async def _run(self):
+        rest = 0
+        if self._state != _NONE:
+            rest = _REST
+            await self._next_frame()
+            self._offer(self._blob)
+        while True:
+            for _ in range(rest):
+                await self._next_frame()
+            rest = _REST
+            gc.collect()
+            if gc.mem_free() < _ROOM + _ROOM_CHANNEL * self._encoder.frame.width:
+                log("profile", "too little memory is free to learn from the readings")
+                continue
+            try:
+                blob = await self._learn()
+                _forget_the_trainer()
+                await self._try(blob)
+            except MemoryError:
+                _forget_the_trainer()
+                log("profile", "the memory did not suffice to learn from the readings")
+
+    async def _learn(self):
+        """Return the profile of the frames to come."""
+        from frame.train import Trainer
+
+        encoder = self._encoder
+        trainer = Trainer(encoder.frame)
+        for wanted in _READINGS:
+            while wanted > 0:
+                await self._next_frame()
+                wanted -= encoder.count
+                turn = encoder.turn
+                for _ in trainer.feed(encoder.first):
+                    await asyncio.sleep_ms(0)
+                    if encoder.turn != turn:
+                        break  # the next frame has taken its place
+            for _ in trainer.next_pass():
+                await asyncio.sleep_ms(0)
+        return trainer.blob((revision_of(self._blob) if self._blob else 0) + 1 & 0xFFFF)
+
+    async def _try(self, blob):
+        """Use a profile if it saves enough on some frames that it was not learnt from."""
+        encoder = self._encoder
+        gain = 0
+        for _ in range(_TRIALS):
+            await self._next_frame()
+            gain += saved(encoder.frame, blob, encoder.first)
+        pays = gain * _SERVES > len(blob) * _TRIALS and len(blob) <= self._most_bytes
+        words = "learnt a profile of %d bytes, which saves %d bytes in %d frames: %s"
+        use = "in use once it is delivered" if pays else "not used"
+        log("profile", words % (len(blob), gain, _TRIALS, use))
+        if pays:
+            self._board.save("profile", blob)
+            self._offer(blob)
+
+    async def _next_frame(self):
+        """Wait for a frame of this life that was not there before."""
+        encoder = self._encoder
+        while True:
+            self._vitals.within("profile", _IDLE_MS)
+            await encoder.made.wait_ms(_IDLE_MS)
+            end = encoder.first + encoder.count
+            if encoder.frame.stream == self._stream and end > (self._due or (0,))[0]:
+                break
+        self._due = end, next_due(encoder.frame, encoder.count)
+
+
+def _forget_the_trainer():
+    for name in ("train", "habits", "least_squares", "describe"):
+        if sys.modules.pop("frame." + name, None):
+            delattr(frame, name)
+    gc.collect()
