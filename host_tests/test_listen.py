@@ -300,3 +300,25 @@ def test_an_authority_that_is_none(listen, tmp_path):
     assert (status, len(lines)) == (2, 1)
     status, lines = listen("mqtt://127.0.0.1", "--ca", str(tmp_path / "ca.pem")).end()
     assert (status, lines) == (2, ["petrel listen: --ca goes with an mqtts:// address"])
+
+
+# ---- frames
+
+
+def test_frames_that_need_a_profile_wait_for_it(listen, broker):
+    """A device that sends by reference; its profile is retained, or comes late."""
+    from host_tests.frame.samples import train
+    from host_tests.test_profiles import ROWS, SCHEMA, TIMES, framed
+
+    blob = train(SCHEMA, TIMES[:100], ROWS[:100])
+    listening = listening_to(listen, broker, "--json")
+    tell(broker.port, framed(blob, 1, 3))
+    tell(broker.port, framed(blob, 4, 6))
+    assert "devices/station/data: frames wait for profile" in listening.err.get(timeout=5)
+    publish.single("devices/station/profile", blob, 1, True, port=broker.port)
+    assert [listening.reading()["seq"] for _ in range(6)] == list(range(1, 7))
+    assert listening.err.empty(), "said in one line"
+    later = listening_to(listen, broker, "--json")
+    tell(broker.port, framed(blob, 7, 8))
+    assert [later.reading()["seq"] for _ in range(2)] == [7, 8]
+    publish.single("devices/station/profile", b"", 1, True, port=broker.port)

@@ -20,11 +20,13 @@ from rich.text import Text
 
 from petrel.errors import Failure, Misuse, complain
 from petrel.ledger_file import LedgerFile
-from petrel.readings import Undecodable, decode, device_of
+from petrel.profiles import Decoder, Waiting
+from petrel.readings import Undecodable, device_of
 
 PROGRAM = "petrel listen"
 DEFAULT_FILTER = "devices/+/data"
 WITH_LEDGER = ("status", "health")  # the topics, and the methods of a Ledger
+PROFILE = "profile"
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 CONNECT_S = 10
 KEEPALIVE_S = 30
@@ -124,7 +126,7 @@ def moment(ts):
 class Listener:
     """A subscription that survives the broker's absence, once it has been there.
 
-    kept: a LedgerFile, or None.
+    kept: a LedgerFile, or None; the frame profiles are kept beside it.
     """
 
     def __init__(self, target, view, ca=None, kept=None):
@@ -134,6 +136,7 @@ class Listener:
         self.failure = None  # what the first connection failed with
         self.connected_once = False
         self.undecodable = 0
+        self.decoder = Decoder(f"{kept.path}.profiles" if kept else None)
         session = {"client_id": kept.client, "clean_session": False} if kept else {}
         self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, **session)
         self.client.connect_timeout = CONNECT_S
@@ -180,10 +183,16 @@ class Listener:
         client.subscribe([(topics, 1) for topics in self._topics()])
 
     def _on_subscribe(self, client, userdata, mid, codes, properties):
-        if any(code.is_failure for code in codes):
-            self._fail(f"{self.target.place} refuses the subscription to {self.target.topics}")
-        else:
+        topics = zip(self._topics(), codes, strict=True)
+        refused = [topic for topic, code in topics if code.is_failure]
+        if not refused:
             self.connected_once = True
+        elif self.target.topics not in refused and refused[0].endswith("/" + PROFILE):
+            self.connected_once = True
+            complain(PROGRAM, f"{self.target.place} refuses the subscription to {refused[0]}: "
+                     "frames that need a profile can't be read")
+        else:
+            self._fail(f"{self.target.place} refuses the subscription to {refused[0]}")
 
     def _on_disconnect(self, client, userdata, flags, code, properties):
         if not code.is_failure:
@@ -195,10 +204,12 @@ class Listener:
                        "perhaps it wants mqtts:// on this port")
 
     def _topics(self):
-        """What to subscribe to; a ledger also wants to know what the devices say of themselves."""
+        """What to subscribe to: readings, what frames leave to a profile, and for a ledger what
+        the devices say of themselves.
+        """
         yield self.target.topics
-        if self.kept and self.target.topics.endswith("/data"):
-            for kind in WITH_LEDGER:
+        if self.target.topics.endswith("/data"):
+            for kind in (*WITH_LEDGER, PROFILE) if self.kept else (PROFILE,):
                 yield self.target.topics.removesuffix("data") + kind
 
     def _on_message(self, client, userdata, message):
@@ -207,13 +218,21 @@ class Listener:
             with contextlib.suppress(ValueError, RecursionError):
                 self._hear(kind, device_of(message.topic), json.loads(message.payload))
             return
+        dropped = self.decoder.dropped
+        read = self.decoder.learn if kind == PROFILE else self.decoder.decode
         try:
-            readings = decode(message.topic, message.payload)
+            self._take(read(message.topic, message.payload))
+            if kind == PROFILE:
+                self.decoder.keep()
+        except Waiting as waiting:
+            if waiting.first:
+                complain(PROGRAM, f"{message.topic}: {waiting}")
         except Undecodable as error:
             self.undecodable += 1
             complain(PROGRAM, f"{message.topic}: {error} ({self.undecodable} undecodable so far)")
-            return
-        self._take(readings)
+        if self.decoder.dropped > dropped:
+            complain(PROGRAM, f"{message.topic}: {self.decoder.dropped} frames could not wait "
+                     "longer for their profile and are lost to us")
 
     def _hear(self, kind, device, said):
         """Enter what a device says of itself into the ledger."""

@@ -50,13 +50,13 @@ class Decoder:
             if len(waiting) > MOST_WAITING:
                 del waiting[0]
                 self.dropped += 1
-            self._keep()
+            self.keep()
             raise Waiting(f"frames wait for profile {error.mark:04x}", first) from error
 
     def learn(self, topic, payload):
         """Take a payload of `devices/{id}/profile`; returns the readings that waited for it.
 
-        Raises Undecodable.
+        Call `keep` when they are where they can't be lost. Raises Undecodable.
         """
         if not payload:
             return []  # its owner has cleared the topic
@@ -80,10 +80,10 @@ class Decoder:
             except Undecodable:
                 self.dropped += 1  # it was damaged, or by another profile of the same mark
         self._waiting[device] = rest
-        self._keep()
         return readings
 
-    def _keep(self):
+    def keep(self):
+        """Write the file, if there is one."""
         if self._path is None:
             return
         content = {
