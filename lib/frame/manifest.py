@@ -15,6 +15,7 @@ package("frame", base_path="..", files=(
     "profile.py",
     "rangecoder.py",
     "readings.py",
+    "renew.py",
     "schema.py",
     "train.py",
     "writer.py",
