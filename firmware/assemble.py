@@ -83,10 +83,8 @@ def _parts(board, config, queue, reserve):
     commands = Commands(board, identity, clock, vitals, channels)
     reserve.clear()
     link = link.Link(config[name], identity, clock, commands.receive, longest)
-    interval_ms = min(_ms(s["every_s"]) // s.get("speed", 1) for s in config["sensors"])
-    encoder = encoder.Encoder(
-        channels, identity.stream, identity.id, interval_ms, payload["batch"]
-    )
+    ms = min(_ms(s["every_s"]) // s.get("speed", 1) for s in config["sensors"])
+    encoder = encoder.Encoder(channels, identity.stream, identity.id, ms, payload["batch"])
     outbox = Outbox(queue, encoder, len(channels), clock, message_bytes, link.window)
     outbox.batch, outbox.max_age_ms = payload["batch"], _ms(payload["max_age_s"])
     sampler = _sampler(config, sensors, outbox, clock, vitals)
