@@ -1,5 +1,7 @@
 """An engine and the broker of `broker.py` back to back, on a wire that can be cut anywhere."""
 
+from typing import Any
+
 from host_tests.mqtt.broker import Broker
 from mqtt.five import Five
 from mqtt.session import Engine
@@ -7,7 +9,7 @@ from mqtt.session import Engine
 JUST_BELOW = (1 << 30) - 50
 
 
-def engine(level=4, **options):
+def engine(level=4, **options) -> Any:
     options.setdefault("clean", False)
     if level == 5:
         options["five"] = Five(options.pop("properties", None))
@@ -18,7 +20,8 @@ class Pair:
     """`budget`: bytes in both directions until the connection is cut; None: never."""
 
     def __init__(self, level=4, broker=None, now=JUST_BELOW, **options):
-        self.engine, self.broker = engine(level, **options), broker or Broker()
+        self.engine: Any = engine(level, **options)
+        self.broker = broker or Broker()
         self.now, self.budget, self.carried = now, None, 0
         self.connection = None
         self.events = []  # (name, packet id, code)

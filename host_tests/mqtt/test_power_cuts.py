@@ -45,7 +45,6 @@ class Device:
         """One connection, cut after so many bytes; returns whether everything is done."""
         pair = self.pair
         pair.budget = budget
-        pair.next_out = pair.engine.next_out
         first = len(pair.events)
         saving = pair.engine.next_out
 

@@ -287,6 +287,7 @@ def test_a_publish_that_never_fits_is_refused_at_once():
 def test_a_publish_too_large_is_skipped_and_acknowledged():
     made = in_state("open")
     big = packets.publish(b"t", bytes(5000), 1, False, 5)
+    event = None
     for at in range(0, len(big), 100):
         made.receive(big[at : at + 100], 0)
         event = made.next_event()
