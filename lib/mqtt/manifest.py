@@ -15,6 +15,7 @@ package("mqtt", base_path="..", files=(
     "opening.py",
     "packet.py",
     "properties.py",
+    "resume.py",
     "session.py",
     "utf8.py",
 ))
