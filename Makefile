@@ -34,4 +34,4 @@ lint: ## ruff and pyright
 	$(SETUP)
 	@$(BIN)/ruff check .
 	@$(BIN)/basedpyright
-	@$(BIN)/basedpyright --project tools/pyright_device.json
+	@for port in device esp32 rp2; do $(BIN)/basedpyright --project tools/pyright_$$port.json || exit 1; done

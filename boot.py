@@ -1,7 +1,8 @@
-"""Runs first at every start, and always returns: whatever is wrong, the REPL stays within
-reach.
-"""
+"""Runs first at every start, and returns, so that the REPL stays within reach."""
 
 import gc
 
+from firmware import board
+
+board.this().boot()
 gc.collect()

@@ -39,7 +39,7 @@ def _config(board):
     from .config import ConfigError, load
 
     try:
-        return load(board.config_path)
+        return load(board.config_path, board.sections)
     except ConfigError as error:
         for line in error.problems:
             log("config", line)
@@ -180,6 +180,7 @@ def _identity(board, config):
         stream = int.from_bytes(os.urandom(4), "big") & 0x7FFFFFFF
     remember(board, stream, 0)
     about = {"v": VERSION, "boot": board.reset_cause}
+    about.update(board.birth())
     for name in config["links"]:
         if config[name]["insecure"] and not config[name]["tls"]:
             about["insecure"] = True

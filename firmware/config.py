@@ -11,9 +11,9 @@ import json
 from .config_kinds import ConfigError, check
 
 
-def load(path):
+def load(path, sections=()):
     """Return the config of the file `path`, complete and valid, its file names absolute; raises
-    ConfigError.
+    ConfigError. Of the optional sections those named are filled in too.
     """
     folder = path[: path.rfind("/") + 1]
     config = _read(path)
@@ -22,6 +22,8 @@ def load(path):
     except _Missing:
         secrets = {}
     _merge(config, secrets)
+    for name in sections:
+        config.setdefault(name, {})
     return check(config, folder)
 
 

@@ -136,6 +136,18 @@ class _Check:
             self.wrong(path, value, "that file can't be opened")
         return name
 
+    def section(self, value, path):
+        name = path.rsplit(".", 1)[-1]
+        module = __import__("firmware.config_" + name, None, None, ("ROOT",))
+        return self.table(value, path, module.ROOT)
+
+    def pin(self, value, path):
+        """Whether the board has it shows when it is used."""
+        named = isinstance(value, str) and 1 <= len(value) <= 16
+        if not named and (type(value) is not int or not 0 <= value <= 63):
+            self.wrong(path, value, 'a pin\'s number from 0 to 63, or its name, such as "LED"')
+        return value
+
     def sensor(self, value, path):
         if not isinstance(value, dict):
             self.wrong(path, value, "an object is allowed")

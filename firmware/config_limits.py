@@ -44,28 +44,10 @@ def _link(name, link, problem):
             'give "tls", or say "insecure": true and bear it',
         )
     if tls is not None:
-        _tls(name + ".tls", tls, problem)
+        module = __import__("firmware.config_tls", None, None, ("check",))
+        module.check(name + ".tls", tls, problem)
     if link["password"] is not None and link["username"] is None:
         problem(name + ".username", "missing", "a password needs one")
-
-
-def _tls(path, tls, problem):
-    for one, other in (
-        ("cert", "key"),
-        ("key", "cert"),
-        ("psk_identity", "psk_key_hex"),
-        ("psk_key_hex", "psk_identity"),
-    ):
-        if tls[one] is not None and tls[other] is None:
-            problem(path + "." + other, "missing", "%s goes together with it" % one)
-    if tls["psk_identity"] is not None and (tls["ca"] is not None or tls["cert"] is not None):
-        problem(path, "certificates and a pre-shared key found", "either is allowed, not both")
-    if tls["psk_identity"] is None and tls["ca"] is None and tls["psk_key_hex"] is None:
-        problem(
-            path + ".ca",
-            "missing",
-            "the peer is always verified: give its authority's certificate, or a PSK",
-        )
 
 
 def _channels(sensors, problem):

@@ -11,6 +11,9 @@ given, None that it may be null. The kinds are methods in `firmware/config_kinds
     hex, shortest, longest       bytes in hexadecimal
     step                         a decimal fraction above 0, for the app (mantissa, exponent)
     file                         a path, relative to the config's folder
+    section                      a table whose rules are ROOT in firmware/config_{its name}.py,
+                                 imported where a config has it: names stay in memory for ever
+    pin                          a pin's number or its name
     table, rules                 an object with these keys
     list, shortest, longest, rule of an element
     sensor                       a table whose rules are partly the driver's own
@@ -44,6 +47,8 @@ ROOT = {
             },
         ),
     ),
+    "board": (None, "section"),
+    "time": (None, "section"),
     # The protocols, in order of preference.
     "links": (["umqtt"], "list", 1, 1, (..., "choice", "umqtt")),
     "umqtt": (
@@ -65,22 +70,7 @@ ROOT = {
             # 1: a reading is kept until the broker has acknowledged it. 0: until it is sent.
             "qos": (1, "integer", 0, 1),
             # null: plain text, for loopback only.
-            "tls": (
-                None,
-                "table",
-                {
-                    # Certificate of the authority that the peer must prove itself by.
-                    "ca": (None, "file"),
-                    # This device's certificate, for mutual TLS, together with `key`.
-                    "cert": (None, "file"),
-                    # Its private key.
-                    "key": (None, "file"),
-                    # In place of certificates: the name of a pre-shared key, with `psk_key_hex`.
-                    "psk_identity": (None, "text", 1, 128),
-                    # The key in hexadecimal.
-                    "psk_key_hex": (None, "hex", 16, 64),
-                },
-            ),
+            "tls": (None, "section"),
             # true: plain text to another machine all the same; the status says so.
             "insecure": (False, "boolean"),
         },

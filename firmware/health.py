@@ -55,6 +55,8 @@ class Health:
             health["edges_dropped"] = sampler.edges.dropped
         if self.profile:
             health["profile"] = self.profile.revision()
+        if uplink.network:
+            health.update(uplink.network.health())
         sampler.late_ms = 0
         return compact(health)
 

@@ -154,6 +154,13 @@ class Sampler:
         await asyncio.sleep_ms(self._begin(None))
         return self._read(self._clock.now())
 
+    def due_in(self):
+        """Milliseconds until the next reading: so long the loop may be blocked now."""
+        due = self._next_due()
+        if due is None:
+            return _BEHIND_MS
+        return 0 if self._converting else max(0, due - self._clock.now())
+
     def _next_due(self):
         due = None
         for slot in self._slots:

@@ -13,7 +13,11 @@ _TIDY_BYTES = const(1024)  # collected so often while starting, what stays lies 
 
 
 def run(board):
-    """Run the device until it is stopped; ends in `board.exit` or `board.reset`."""
+    """Run the device until it is stopped; ends in `board.exit` or `board.reset`. Does nothing if
+    boot.py has found a reason not to.
+    """
+    if board.problem:
+        return None
     gc.threshold(_TIDY_BYTES)
     app = _assemble(board)
     if app is None:
@@ -25,7 +29,10 @@ def run(board):
     except Exception as error:
         log("app", "ended by an error; starting again")
         sys.print_exception(error, sys.stderr)
+        board.failed(error)
         return board.reset()
+    except KeyboardInterrupt:  # somebody wants the REPL
+        return board.exit(1)
     return board.reset() if app.reboot else board.exit(0)
 
 

@@ -10,7 +10,8 @@ BASE = {
         "driver": "replay", "file": "data.csv", "every_s": 10,
         "channels": {"t": {"column": "temp_c", "unit": "Cel", "decimals": 2}},
     }],
-    "payload": {}, "queue": {}, "reconnect": {}, "limits": {},
+    "time": {"servers": ["pool.ntp.org"]}, "payload": {}, "queue": {}, "reconnect": {},
+    "limits": {},
 }
 TLS = {"ca": "ca.crt"}
 PSK = {"psk_identity": "d1", "psk_key_hex": "00" * 16}
@@ -28,6 +29,15 @@ CASES = {
     "wifi[0]": ([{"ssid": "a"}], [None, "home", []]),
     "wifi[0].ssid": (["", "x" * 32], ["x" * 33, "ß" * 17, *TEXT]),
     "wifi[0].password": (["", "x" * 63], ["x" * 64, "a\0b", *TEXT]),
+    "board": ([None, {}], [[], "esp32"]),
+    "board.led": ([None, 0, 63, "LED", "x" * 16], [-1, 64, 2.0, "", "x" * 17, True, [2], {}]),
+    "board.led_inverted": ([True, False], [None, 0, 1, "true", []]),
+    "board.safe_pin": ([None, 0, 63, "GP2"], [-1, 64, 2.0, "", "x" * 17, True, [2], {}]),
+    "board.country": ([None, "DE"], ["", "D", "DEU", 49, []]),
+    "time": ([None, {}], [[], "pool.ntp.org"]),
+    "time.servers": ([[], ["a"] * 4], [None, {}, "pool.ntp.org", ["a"] * 5]),
+    "time.servers[0]": (["pool.ntp.org", "192.168.1.1"], ["", "x" * 254, *TEXT]),
+    "time.resync_s": ([600, 86400, 604800], [599, 604801, *NUMBER]),
     "links": ([["umqtt"]], [[], ["umqtt", "umqtt"], None, "umqtt", {}]),
     "links[0]": (["umqtt"], ["mqtt", "", None, 0, ["umqtt"]]),
     "umqtt": ([{}], [None, [], "127.0.0.1"]),

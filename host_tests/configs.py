@@ -80,6 +80,8 @@ def paths_of(table, before=""):
 def paths_of_rule(path, rule):
     yield path
     kind, *arguments = rule[1:]
+    if kind == "section":
+        yield from paths_of(load("config_" + path.rpartition(".")[2]).ROOT, path + ".")
     if kind == "table":
         yield from paths_of(arguments[0], path + ".")
     elif kind == "list":

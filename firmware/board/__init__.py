@@ -2,24 +2,47 @@
 small interface.
 
 config_path                    where its config is
+sections                       what must be in it beside what every device needs
 reset_cause                    "power", "watchdog", "software" or "deepsleep"
 unique_id() -> str             the same for the life of the board
 wall_ms() -> int or None       Unix time in ms whatever the port's epoch; None if unset
-network(config, clock, sampler)  what cares for the network (below), or None: the host does
-watchdog(ms)                   arm or feed: without another call within `ms` the board is reset
+network(config, clock, sampler)  what cares for the network, or None: the host does
+watchdog(ms)                   arm or feed: without another call within `ms` the board is reset;
+                               a board may wait longer, where its calls may block longer
 load(name) -> bytes or None    small state that survives a reset and a power cut
 save(name, data)               replaces it as a whole
+boot()                         what comes before the application; returns
+problem                        None, or why the application is not to be started
+birth()                        what the birth says of the life before: {"last": ...} or nothing
+failed(error)                  write down what ended the application; `reset` follows
 await stop_requested()         returns when the device is asked to stop politely
 until_drained                  end once all sensors have ended and everything is delivered
 sleep_ms(ms)                   doing nothing at all for so long
 reset()                        does not return
 exit(status)                   the application has ended; does not return on the Unix port
+
+A board of its own, an ESP32 or a Pico W, has besides:
+
+retained                       memory that outlives a reset (`retained.py`)
+deepsleep(ms), lightsleep(ms)  with the power of RAM off or on
+release()                      the watchdog lets whoever sits at the REPL work
+after(ms, callback)            once, whatever else goes on
+input(number)                  a pin with its pull-up
+wlan(country), wifi_state(w)   for `wifi.py`
+
+and what `network` gives has `await up()`, OSError with the reasons if there is no network now;
+`told(online, failures)` and `failed(error)`, the uplink's word; `await run()`; `health()`.
 """
 
 import sys
 
+_device = None
+
 
 def this():
-    """Return the board that we run on, importing only its module."""
-    name = {"linux": "unix", "darwin": "unix"}.get(sys.platform, sys.platform)
-    return __import__("firmware.board." + name, None, None, ("Board",)).Board()
+    """Return the board that we run on, always the same one, importing only its module."""
+    global _device
+    if _device is None:
+        name = {"linux": "unix", "darwin": "unix"}.get(sys.platform, sys.platform)
+        _device = __import__("firmware.board." + name, None, None, ("Board",)).Board()
+    return _device

@@ -20,6 +20,9 @@ _STATUS_RESET = const(3)
 
 
 class Board:
+    sections = ()
+    problem = None
+
     def __init__(self):
         self.config_path = os.getenv("PETREL_CONFIG") or "config.json"
         self.reset_cause = os.getenv("PETREL_RESET_CAUSE") or "power"
@@ -30,6 +33,12 @@ class Board:
         self._clock_set = (
             os.getenv("PETREL_CLOCK") != "unset"
         )  # a board that has no time yet, for tests
+
+    def boot(self):
+        """`petrel run` looks after a device that can't live."""
+
+    def birth(self):
+        return {} if self.load("error") is None else _blackbox().birth(self)
 
     def unique_id(self):
         """A random id, made when the state folder is first used."""
@@ -88,6 +97,9 @@ class Board:
     def sleep_ms(self, ms):
         time.sleep_ms(ms)
 
+    def failed(self, error):
+        _blackbox().put(self, "error", error)
+
     def reset(self):
         self.exit(_STATUS_RESET)
 
@@ -96,3 +108,8 @@ class Board:
 
     def _path(self, name):
         return self._state + "/" + name
+
+
+def _blackbox():
+    """Needed after a crash only, so its name is not to be in memory without one."""
+    return __import__("firmware.board.blackbox", None, None, ("birth",))

@@ -2,7 +2,7 @@
 
 import sys
 
-from host_tests.boards import world
+from host_tests.boards import air, world
 
 _SHADOWED = (
     "machine", "network", "time", "socket", "json", "ntptime", "esp32", "rp2",
@@ -15,6 +15,7 @@ class _Sys:
 
 def on(port, folder=None):
     """`port` is "esp32" or "rp2". `folder`: of these files, if it can't be told from their name.
+    Again in the same process it is the next life, with whatever `world.battery` holds.
 
     The modules are put before everything else on the path; those that asyncio or another frozen
     module has taken already stay what they are there.
@@ -22,6 +23,7 @@ def on(port, folder=None):
     world.port = port
     world.timers.clear()
     world.watchdog = None
+    air.station = air.Station()
     if not world.battery:
         world.environment()
     place = folder or __file__.rsplit("/", 1)[0] + "/modules"

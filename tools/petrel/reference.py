@@ -95,7 +95,11 @@ def _rows(table, path, lines, note=""):
         default, kind, *arguments = rule.elts
         name = path + key.value
         inner = _inner(arguments)
-        if isinstance(inner, ast.Dict):
+        if kind.value == "section":
+            if _comment(key, lines):
+                yield _row(name, default, ast.Constant("table"), (), _comment(key, lines), note)
+            yield from _section(key.value, name)
+        elif isinstance(inner, ast.Dict):
             if kind.value == "list":
                 name += "[]"
             elif default.__class__ is ast.Constant:  # a section that may be null
@@ -103,6 +107,12 @@ def _rows(table, path, lines, note=""):
             yield from _rows(inner, name + ".", lines, note)
         elif kind.value != "list" or _comment(key, lines):
             yield _row(name, default, kind, arguments, _comment(key, lines), note)
+
+
+def _section(name, path):
+    """The rows of a section whose rules are a file of its own."""
+    tables, lines = _tables(RULES.with_name(f"config_{name}.py"))
+    return _rows(tables["ROOT"], path + ".", lines)
 
 
 def _inner(arguments):
@@ -128,7 +138,7 @@ def _allowed(kind, arguments):
     words = {
         "text": "text of {} to {} bytes", "integer": "{} to {}", "seconds": "{} to {} s",
         "boolean": "`true`, `false`", "file": "a file", "hex": "{} to {} bytes in hexadecimal",
-        "table": "an object", "sensor": "objects as below",
+        "table": "an object", "pin": "a pin's number or name", "sensor": "objects as below",
         "channels": "1 to 32 objects as below", "step": "a decimal fraction",
     }
     return words[kind].format(*values)

@@ -12,7 +12,9 @@ _CAUSES = {
     # ports/rp2/modmachine.c: reset() and the end of deepsleep() are the watchdog's doing.
     "rp2": {"power": 1, "software": 3, "watchdog": 3, "deepsleep": 3},
 }
-_SCRATCH = 0x4005800C  # WATCHDOG_BASE and SCRATCH0 of the RP2040's data sheet, section 4.7.6
+# The watchdog's registers in the RP2040's data sheet, section 4.7.6.
+_CTRL, _SCRATCH = 0x40058000, 0x4005800C
+_ENABLE = 1 << 30
 _RTC_BYTES = 2048  # MICROPY_HW_RTC_USER_MEM_MAX
 
 PWRON_RESET = 1
@@ -141,6 +143,8 @@ class _Scratch:
         return str(index)
 
     def __getitem__(self, at):
+        if at == _CTRL:
+            return _ENABLE if world.watchdog else 0
         return world.battery["scratch"].get(self._index(at), 0)
 
     def __setitem__(self, at, value):

@@ -1,0 +1,25 @@
+"""Small files that a power cut leaves old or new, never between: LittleFS renames at one moment.
+"""
+
+import os
+
+_FOLDER = "state"
+
+
+def load(name):
+    try:
+        with open(_FOLDER + "/" + name, "rb") as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def save(name, data):
+    path = _FOLDER + "/" + name
+    try:
+        os.mkdir(_FOLDER)
+    except OSError:
+        pass  # it is there
+    with open(path + ".new", "wb") as file:
+        file.write(data)
+    os.rename(path + ".new", path)

@@ -1,0 +1,136 @@
+"""Does a board with WiFi lose nothing, whatever happens in the air?
+
+The whole application on stand-in boards (host_tests/boards), against a real Mosquitto. The air is
+ten times as hasty as a real one: a lost access point is noticed after 0.6 s, a scan takes 0.24 s.
+`make soak` plays a hundred events in three minutes, this a few of them.
+"""
+
+import json
+import os
+import random
+import sys
+import time
+
+import pytest
+
+from host_tests.e2e.proofs import SOON_S, prove_values, quick
+from host_tests.harness import data
+from petrel import ROOT
+
+EVENTS = int(os.environ.get("PETREL_WIFI_EVENTS") or 8)
+EVERY_S = 1.8
+LEAD_S = 3  # to be online first
+CALM_S = 60  # the longest that it may take to be online again when all is well
+NETWORKS = [{"ssid": "home", "password": "secret"}, {"ssid": "shed", "password": "spade"}]
+PORTS = ("esp32", "rp2")
+
+
+def gone(rng, point):
+    """The access point is off for a while."""
+    yield 0, {"up": False}
+    yield rng.uniform(0.1, 1.7), {"up": True}
+
+
+def moved(rng, point):
+    """It is off, and back on another channel."""
+    yield 0, {"up": False}
+    yield rng.uniform(0.1, 1.2), {"up": True, "channel": rng.choice((1, 6, 11, 13))}
+
+
+def other_password(rng, point):
+    """Somebody changes its password, which ends all connections, and changes it back."""
+    yield 0, {"up": False, "password": "another"}
+    yield 0.2, {"up": True}
+    yield rng.uniform(0.8, 1.5), {"up": False, "password": point["password"]}
+    yield rng.uniform(1.6, 1.7), {"up": True}
+
+
+def no_dhcp(rng, point):
+    """It comes back without a DHCP server that answers."""
+    yield 0, {"up": False, "dhcp": False}
+    yield 0.7, {"up": True}
+    yield rng.uniform(1.2, 1.7), {"dhcp": True}
+
+
+def flapping(rng, point):
+    """A signal that comes and goes, every three seconds were the air not so hasty."""
+    for i in range(3):
+        yield i * 0.6, {"up": False}
+        yield i * 0.6 + 0.3, {"up": True}
+
+
+KINDS = (gone, moved, other_password, no_dhcp, flapping)
+
+
+def storm(seed, start_s):
+    """The events of a seed: [[Unix ms, ssid, changes], ...], in order, and their kinds."""
+    rng = random.Random(seed)
+    events, kinds = [], []
+    for n in range(EVENTS):
+        kind = KINDS[n % len(KINDS)] if EVENTS < 20 else rng.choice(KINDS)
+        point = NETWORKS[0] if rng.random() < 0.7 else NETWORKS[1]
+        at = start_s + n * EVERY_S
+        kinds.append(f"{n * EVERY_S:.1f} s: {kind.__name__} {point['ssid']}")
+        for after, change in kind(rng, point):
+            events.append([int((at + after) * 1000), point["ssid"], change])
+    for point in NETWORKS:  # at the end all is well
+        end = {"up": True, "dhcp": True, "password": point["password"]}
+        events.append([int((start_s + (EVENTS + 1) * EVERY_S) * 1000), point["ssid"], end])
+    return sorted(events, key=lambda event: event[0]), kinds
+
+
+@pytest.fixture
+def board(device, tmp_path):
+    """Starts stand-in boards with a script of what happens in the air."""
+
+    def start(port, config, events):
+        air = {
+            "haste": 10, "id": "d1",
+            "points": [{**NETWORKS[0], "rssi": -50}, {**NETWORKS[1], "rssi": -70}],
+            "events": events,
+        }
+        file = tmp_path / f"air-{port}.json"
+        file.write_text(json.dumps(air))
+        folder = tmp_path / port
+        command = [
+            sys.executable, "-m", "host_tests.harness.standin", port, "--air", file,
+            "--config", folder / "config.json", "--state", folder / "board",
+        ]
+        return device(config, name=port, command=command, env={"PYTHONPATH": str(ROOT)})
+
+    return start
+
+
+@pytest.mark.timeout(EVENTS * EVERY_S + 150)
+@pytest.mark.long
+@pytest.mark.parametrize("port", PORTS)
+def test_nothing_is_lost_through_a_storm(mosquitto, receiver, board, seed, evidence, figure, port):
+    config = quick(
+        mosquitto.port, wifi=NETWORKS, sensor={"speed": 50}, reconnect={"first_s": 0.2, "max_s": 1}
+    )
+    config["sensors"][0]["file"] = str(data.DATA / data.MOTE)
+    events, kinds = storm(seed, time.time() + LEAD_S)
+    evidence("storm", lambda: "\n".join(kinds))
+    started = board(port, config, events)
+    receiver.wait_readings("d1", 5, SOON_S)
+    time.sleep(max(0, events[-1][0] / 1000 - time.time()))
+    calm = started.mark()
+    ends = time.monotonic() + CALM_S
+    while True:  # online now, whatever the last word was
+        count = len(receiver.readings("d1"))
+        if time.monotonic() > ends:
+            pytest.fail(f"not online again {CALM_S} s after the storm")
+        time.sleep(1)
+        if len(receiver.readings("d1")) > count + 5:
+            break
+    assert receiver.command("d1", {"cmd": "reboot"})["ok"]
+    told = started.wait_log(r"reboot; sampled (\d+) acked (\d+) dropped (\d+)", CALM_S, calm)
+    sampled, acked, dropped = map(int, told.groups())
+    assert (acked, dropped) == (sampled, 0)
+    stream = int(started.wait_log(r"stream (\d+)", SOON_S)[1])
+    report = receiver.sequence_report("d1")[stream]
+    assert report.in_order and not report.missing and report.last == sampled
+    readings = [r for r in receiver.readings("d1") if r.stream == stream]
+    prove_values(readings, data.rows(data.MOTE, data.MOTE_CHANNELS))
+    figure("connections", len([m for m in receiver.statuses("d1") if m.get("s") == stream]), "")
+    figure("readings delivered", acked, "")
