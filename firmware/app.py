@@ -28,8 +28,8 @@ class App:
             commands.run(),
             health.run(),
         )
-        if uplink.network:
-            self._parts += (uplink.network.run(),)
+        if health.network:
+            self._parts += (health.network.run(),)
         self._over = asyncio.Event()
         self._why = None
         self._failure = None

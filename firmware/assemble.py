@@ -89,8 +89,8 @@ def _parts(board, config, queue, reserve):
     outbox.batch, outbox.max_age_ms = payload["batch"], _ms(payload["max_age_s"])
     sampler = _sampler(config, sensors, outbox, clock, vitals)
     health = Health(identity, clock, vitals, sampler, outbox)
+    health.network = board.network(config, clock, sampler)
     uplink = _uplink(config, link, outbox, clock, vitals, health)
-    uplink.network = board.network(config, clock, sampler)
     health.uplink = commands.uplink = uplink
     commands.sampler = sampler
     commands.app = App(board, identity, vitals, sampler, outbox, uplink, commands, health)
@@ -139,6 +139,10 @@ def _uplink(config, link, outbox, clock, vitals, health):
 
     from .uplink import Uplink
 
+    if health.network:
+        from .links import wifi
+
+        link = wifi.Link(link, health.network)
     reconnect = config["reconnect"]
     backoff = Backoff(_ms(reconnect["first_s"]), _ms(reconnect["max_s"]))
     rate = RateLimit(config["limits"]["publish_per_s"], clock.now())

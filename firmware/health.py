@@ -23,6 +23,7 @@ class Health:
         self._sampler = sampler
         self._outbox = outbox
         self.uplink = None  # made after us, and told of us
+        self.network = None  # the board's, where it has one to care for
 
     def publish(self):
         self.uplink.post("health", self.payload())
@@ -55,8 +56,8 @@ class Health:
             health["edges_dropped"] = sampler.edges.dropped
         if self.profile:
             health["profile"] = self.profile.revision()
-        if uplink.network:
-            health.update(uplink.network.health())
+        if self.network:
+            health.update(self.network.health())
         sampler.late_ms = 0
         return compact(health)
 

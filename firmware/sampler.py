@@ -106,7 +106,7 @@ class Sampler:
         self.values = []  # of the last reading
         self.late_ms = 0  # the latest that a reading was taken, since `health` asked last
         self.skipped = 0
-        self._converting = False
+        self.converting = False
 
     def add(self, sensor, name, every_ms, speed=1):
         """`every_ms` / `speed` is the interval; call before `run`. Returns the sensor's slot."""
@@ -130,10 +130,10 @@ class Sampler:
         if self.edges:
             asyncio.create_task(self.edges.run())  # noqa: RUF006
         while True:
-            due = self._next_due()
+            due = self.next_due()
             if due is None:
                 break
-            wait = _BUSY_MS if self._converting else self._wait_ms(due)
+            wait = _BUSY_MS if self.converting else self._wait_ms(due)
             if wait:
                 await asyncio.sleep_ms(wait)
                 continue
@@ -149,19 +149,13 @@ class Sampler:
 
     async def sample_now(self):
         """Take a reading of every sensor outside the schedule; return its number, or None."""
-        while self._converting:
+        while self.converting:
             await asyncio.sleep_ms(_BUSY_MS)
         await asyncio.sleep_ms(self._begin(None))
         return self._read(self._clock.now())
 
-    def due_in(self):
-        """Milliseconds until the next reading: so long the loop may be blocked now."""
-        due = self._next_due()
-        if due is None:
-            return _BEHIND_MS
-        return 0 if self._converting else max(0, due - self._clock.now())
-
-    def _next_due(self):
+    def next_due(self):
+        """Uptime of the next reading, or None."""
         due = None
         for slot in self._slots:
             if not slot.ended and (due is None or slot.due_ms() < due):
@@ -186,7 +180,7 @@ class Sampler:
         """Start the conversions of what is due (None: of everything); return how long they
         take.
         """
-        self._converting = True
+        self.converting = True
         now = self._clock.now()
         wait = 0
         for slot in self._slots:
@@ -201,7 +195,7 @@ class Sampler:
         """Collect what `_begin` started; return the number of the reading, or None if no sensor
         gave a value.
         """
-        self._converting = False
+        self.converting = False
         values = self.values
         for i in range(len(values)):
             values[i] = None

@@ -34,12 +34,12 @@ _STOPPED = const(4)
 
 _POSTS = const(8)
 _IDLE_MS = const(20_000)  # the longest wait without a word to the vitals
-_OPEN_MS = const(60_000)  # the longest `timeout_s`
+_OPEN_MS = const(90_000)  # the longest `timeout_s`, and a round of WiFi
 
 
 class Uplink:
     """`rate` is a RateLimit over all publishes; `on_online()` is called at every birth, and may
-    post. `network` is the board's (`firmware/board`), None where it has none to care for.
+    post.
     """
 
     on_posted = None  # called with each message that was posted and is acknowledged
@@ -56,7 +56,6 @@ class Uplink:
         self.rate = rate
         self.on_online = on_online
         self.proven_ms = proven_ms
-        self.network = None
         self._posts = []
         self._ended = asyncio.Event()
         self._error = None
@@ -86,7 +85,7 @@ class Uplink:
             acks = self.acks
             opened = 0
             try:
-                await self._open()
+                await self._link.open()
                 if self.state == _STOPPED:
                     return await self._link.close("stopped")
                 opened = self._clock.now()
@@ -123,25 +122,12 @@ class Uplink:
     def _set_state(self, state, within_ms):
         self.state = state
         self._vitals.within("uplink", within_ms)
-        if self.network:
-            self.network.told(state == _ONLINE, self._backoff.failures)
-
-    async def _open(self):
-        if self.network:
-            try:
-                await self.network.up()
-            except OSError as error:
-                raise LinkError("wifi", str(error))
-            self._set_state(_OPENING, _OPEN_MS)
-        await self._link.open()
 
     async def _wait(self, error):
         if self.state == _STOPPED:
             return
         delay = self._backoff.next_ms() if error.retry else self._backoff.max_ms
         log("uplink", "%s; next try in %d.%03d s" % (error, delay // 1000, delay % 1000))
-        if self.network:
-            self.network.failed(error)
         self._set_state(_WAITING, delay)
         await asyncio.sleep_ms(delay)
 

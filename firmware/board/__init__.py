@@ -31,7 +31,7 @@ input(number)                  a pin with its pull-up
 wlan(country), wifi_state(w)   for `wifi.py`
 
 and what `network` gives has `await up()`, OSError with the reasons if there is no network now;
-`told(online, failures)` and `failed(error)`, the uplink's word; `await run()`; `health()`.
+`told(how)`, how a connection fares (`firmware/links/wifi.py`); `await run()`; `health()`.
 """
 
 import sys

@@ -1,10 +1,10 @@
 """What an ESP32's or a Pico W's application needs beside its links: WiFi, the time, the status LED
-and the black box, kept going side by side with the uplink.
+and the black box, kept going side by side with the application.
 
-    uplink -- up() --------------> WiFi is there, and the time if it can be had
-           -- told(), failed() --> LED, black box
-    run(), twice a second --------> a lost access point is noticed and joined again, the time is
-                                    asked for when it is due
+    link -- up() ---------> WiFi is there, and the time if it can be had
+         -- told(how) ----> LED, black box
+    run(), twice a second -> a lost access point is noticed and joined again, the time is asked for
+                             when it is due
 """
 
 # pyright: reportAttributeAccessIssue=true
@@ -21,6 +21,7 @@ from .wifi import WiFi
 _BEAT_MS = const(500)
 _LOOK_MS = const(50)
 _PATIENCE_MS = const(10_000)  # for a gap in the schedule
+_NTP_MS = const(1_200)  # what asking for the time blocks
 _NOTE_MS = const(60_000)
 
 
@@ -37,7 +38,7 @@ class Network:
         self._was_up = False
         hardware, time = config["board"], config["time"]
         self.wifi = WiFi(board, config["wifi"], hardware["country"], self._quiet)
-        self.ntp = Ntp(board, clock, time["servers"], int(time["resync_s"] * 1000), self._quiet)
+        self.ntp = Ntp(board, clock, time["servers"], int(time["resync_s"] * 1000))
         sensors = config["sensors"]
         self._every_ms = min(int(s["every_s"] * 1000) // s.get("speed", 1) for s in sensors)
         self.led = None
@@ -46,30 +47,27 @@ class Network:
 
             self.led = Led(hardware["led"], hardware["led_inverted"])
 
-    # ---- for the uplink
+    # ---- for the link
 
     async def up(self):
         """Return once WiFi is there; OSError with the reasons if it can't be had now."""
         await self.wifi.up()
         self._was_up = True
         if not self._clock.is_set() and self.ntp.is_due():
-            await self.ntp.sync()
+            self.ntp.ask()
 
-    def told(self, online, failures):
-        """The uplink's state has changed."""
-        if online and self._untold:
-            self._untold = False
-            blackbox.clear(self._board)
+    def told(self, how):
+        """A connection is "connecting", "online", or has failed at the stage `how`."""
+        if how == "online":
+            self._failures, self._stage = 0, ""
+            if self._untold:
+                self._untold = False
+                blackbox.clear(self._board)
+        elif how != "connecting":
+            self._failures, self._stage = self._failures + 1, how
         if self.led:
-            self.led.show(online, failures)
-        if online:
-            self._stage = ""
-        self._failures = failures
+            self.led.show(how == "online", self._failures)
         self._note()
-
-    def failed(self, error):
-        """A connection, or the way to one, ended with a LinkError."""
-        self._stage = error.stage
 
     # ---- side by side with it
 
@@ -82,7 +80,9 @@ class Network:
             if self._was_up and not self.wifi.is_up():
                 await self._lost()
             elif self._was_up and self.ntp.is_due():
-                await self.ntp.sync()
+                self.ntp.postpone()  # nobody else shall ask meanwhile
+                await self._quiet(_NTP_MS)
+                self.ntp.ask()
             if self._clock.now() - noted_ms >= _NOTE_MS:
                 noted_ms = self._clock.now()
                 self._note()
@@ -104,7 +104,9 @@ class Network:
         """Wait for a gap of `ms` in the sampling schedule, but not for ever."""
         if self._every_ms > ms:
             for _ in range(_PATIENCE_MS // _LOOK_MS):
-                if self._sampler.due_in() >= ms:
+                due = self._sampler.next_due()
+                gap = due is None or due - self._clock.now() >= ms
+                if gap and not self._sampler.converting:
                     return
                 await asyncio.sleep_ms(_LOOK_MS)
 

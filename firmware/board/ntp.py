@@ -1,6 +1,5 @@
 """The time from NTP servers, by `ntptime`, which blocks for up to a second a call, and for as long
-as the name server takes before that. So a call is made where the schedule has a gap, one server a
-call, and once a day.
+as the name server takes before that: one server a call, at a moment that the caller chooses.
 """
 
 # pyright: reportAttributeAccessIssue=true
@@ -11,18 +10,16 @@ from ..log import log
 
 _RETRY_MS = const(15_000)  # after a failure; twice as long after the next, and so on
 _RETRY_MAX_MS = const(900_000)
-_BLOCKS_MS = const(1_200)
 
 
 class Ntp:
-    """`quiet(ms)` returns when blocking for so long hurts least. `servers` empty: never."""
+    """`servers` empty: never."""
 
-    def __init__(self, board, clock, servers, every_ms, quiet):
+    def __init__(self, board, clock, servers, every_ms):
         self._board = board
         self._clock = clock
         self._servers = servers
         self._every_ms = every_ms
-        self._quiet = quiet
         self._failures = 0
         self._set_ms = None  # uptime of the last answer
         self.due_ms = 0  # uptime
@@ -32,14 +29,15 @@ class Ntp:
     def is_due(self):
         return bool(self._servers) and self._clock.now() >= self.due_ms
 
-    async def sync(self):
-        """Ask one server; True if the clock is right now."""
-        self.due_ms = self._clock.now() + _RETRY_MS  # nobody else shall ask meanwhile
-        await self._quiet(_BLOCKS_MS)
+    def postpone(self):
+        self.due_ms = self._clock.now() + _RETRY_MS
+
+    def ask(self):
+        """Ask one server; True if the clock is right now. Blocks."""
         server = self._servers[self._failures % len(self._servers)]
         now = self._clock.now()
         try:
-            wrong_s = self._board.set_clock(self._ask(server))
+            wrong_s = self._board.set_clock(self._answer(server))
         except (OSError, ValueError, IndexError) as error:  # the last two: half an answer
             delay = min(_RETRY_MAX_MS, _RETRY_MS << min(self._failures, 6))
             self._failures += 1
@@ -49,7 +47,7 @@ class Ntp:
         self._told(server, wrong_s, now)
         return True
 
-    def _ask(self, server):
+    def _answer(self, server):
         import ntptime
 
         ntptime.host = server

@@ -98,7 +98,10 @@ class Board:
         time.sleep_ms(ms)
 
     def failed(self, error):
-        _blackbox().put(self, "error", error)
+        try:
+            _blackbox().put(self, "error", error)
+        except MemoryError:
+            pass  # the reset must come
 
     def reset(self):
         self.exit(_STATUS_RESET)

@@ -21,7 +21,7 @@ from micropython import const
 from ..log import log
 
 _JOIN_MS = const(15_000)  # association, handshake and DHCP
-_ROUND_MS = const(40_000)
+_ROUND_MS = const(30_000)
 _SETTLE_MS = const(5_000)  # as long a status may be that of the attempt before
 _SCAN_MS = const(3_000)  # what a scan blocks
 _LOOK_MS = const(100)
@@ -39,6 +39,7 @@ class WiFi:
         self._country = country
         self._quiet = quiet
         self._lock = asyncio.Lock()
+        self._refused = ""  # what the last round ended with
         self._next = 0  # where a round goes on that its time did not suffice for
         self.wlan = None
         self.status = 0  # of the last failure, in the driver's numbers
@@ -48,10 +49,15 @@ class WiFi:
         return self.wlan is not None and self.wlan.isconnected()
 
     async def up(self):
-        """Return once there is a network; OSError, with a reason for each, after a round."""
+        """Return once there is a network; OSError, with a reason for each, after a round. Who
+        comes while one is under way shares its outcome.
+        """
+        shared = self._lock.locked()
         async with self._lock:
             if self.is_up():
                 return
+            if shared and self._refused:
+                raise OSError(self._refused)
             if self.wlan is None:
                 self.wlan = self._board.wlan(self._country)
             await self._round()
@@ -68,6 +74,7 @@ class WiFi:
                 problem = await self._join(network["ssid"], network["password"])
                 if not problem:
                     self._next = 0
+                    self._refused = ""
                     self.joins += 1
                     log("wifi", "in %s, %s" % (network["ssid"], wlan.ifconfig()[0]))
                     return
@@ -75,7 +82,8 @@ class WiFi:
                 self._next += 1
                 if time.ticks_diff(end, time.ticks_ms()) < _JOIN_MS:
                     break
-            raise OSError("; ".join(why))
+            self._refused = "; ".join(why)
+            raise OSError(self._refused)
         finally:
             wlan.config(pm=wlan.PM_PERFORMANCE)
 

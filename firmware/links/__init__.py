@@ -17,7 +17,7 @@ and None, or None and why the command can't be had.
 
 
 class LinkError(Exception):
-    """The link failed at `stage`: dns, tcp, tls, clock, connack, ack, lost or protocol.
+    """The link failed at `stage`: wifi, dns, tcp, tls, clock, connack, ack, lost or protocol.
 
     `retry` False: trying again soon can't help, something must be changed first.
     """
