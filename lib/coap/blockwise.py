@@ -45,11 +45,10 @@ class Upload:
     next(message) puts the next block in; take(response) says whether another is wanted.
     """
 
-    def __init__(self, body, szx=6, tag=None):
+    def __init__(self, body, szx=6):
         self._length, self._read = body if isinstance(body, tuple) else (len(body), None)
         self._body = None if self._read else memoryview(body)
         self._szx = szx
-        self._tag = tag  # tells this body from another to the same resource (RFC 9175, section 3)
         self._at = self._end = 0
 
     def next(self, message):
@@ -59,8 +58,6 @@ class Upload:
         message.add(_BLOCK1, start >> self._szx + 4 << 4 | (end < self._length) << 3 | self._szx)
         if not start:
             message.add(_SIZE1, self._length)
-        if self._tag is not None:
-            message.add(_REQUEST_TAG, self._tag)
 
     def take(self, response):
         """True: send the next block. False: `response` is the answer to all of it."""

@@ -35,6 +35,7 @@ class Endpoint:
         self.engine = Engine(random, params, rtt)
         self.now = now or Uptime().now
         self.server = _nobody
+        self.oversize = 0  # datagrams that were too long
         self._wake = Wake()
 
     async def run(self):
@@ -42,7 +43,10 @@ class Endpoint:
         timer = asyncio.create_task(self._keep_time())
         try:
             while True:
-                data, peer = await self.transport.receive(_DATAGRAM)
+                data, peer = await self.transport.receive(_DATAGRAM + 1)
+                if len(data) > _DATAGRAM:  # cut, and no message any more
+                    self.oversize += 1
+                    continue
                 self.engine.receive(data, peer, self.now())
                 self.flush()
         finally:

@@ -116,9 +116,7 @@ class Observers:
             self._remove(observer)
         else:
             message.add(_OBSERVE, self._next())
-            if observer.confirmable or observer.count % self._every == 0:
-                message.type = CON
-            else:
+            if not observer.confirmable and observer.count % self._every:
                 message.type = NON
         left = self._left(observer, message)
         if left is not None and left < 0:
@@ -129,13 +127,20 @@ class Observers:
 
     def _left(self, observer, message):
         """How often a notification may be repeated; None as often as any message."""
-        proofs = self._engine.serving.proofs
-        if observer.room is None or proofs is None or proofs.is_proven(observer.peer):
+        if self.room(observer) is None:
             return None
+        message.type = CON  # its acknowledgement is a proof
         size = message.size()
         left = observer.room // size - 1
         observer.room -= size * (left + 1)
         return left
+
+    def room(self, observer):
+        """Bytes that may be sent to an observer before it has proven its address, or None."""
+        proofs = self._engine.serving.proofs
+        if proofs is None or proofs.is_proven(observer.peer):
+            observer.room = None
+        return observer.room
 
     def _take(self, observer, event):
         observer.exchange = None

@@ -224,7 +224,8 @@ class Server:
             for path, resource in self.resources.items():
                 if resource is observer.resource:
                     response = await self._ask(path, request)
-                    return self._slice(response, response.payload, request, None)
+                    room = self.observers.room(observer)
+                    return self._slice(response, response.payload, request, room)
             return Message(_NOT_FOUND)
         except Exception as error:
             if self.on_error:

@@ -4,8 +4,8 @@ from .blockwise import Download, Upload
 from .message import Message, ProtocolError, const
 
 _OBSERVE = const(6)
-_CONTENT_FORMAT = const(12)
 _BLOCK2 = const(23)
+_REQUEST_TAG = const(292)
 _INCOMPLETE = const(0x88)
 _TRIES = const(3)  # a resource that changes faster than it can be read is given up
 
@@ -15,7 +15,11 @@ async def upload(client, request, peer, body, timeout_ms):
     engine = client.endpoint.engine
     response = None
     for left in range(_TRIES - 1, -1, -1):
-        sender = Upload(body, tag=engine.random(32).to_bytes(4, "big"))
+        # It tells this body from another to the same resource (RFC 9175, section 3); the blocks
+        # of the answer are asked for under it, too.
+        request.remove(_REQUEST_TAG)
+        request.add(_REQUEST_TAG, engine.random(32))
+        sender = Upload(body)
         while True:
             message = _like(request)
             sender.next(message)

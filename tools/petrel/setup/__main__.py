@@ -6,6 +6,7 @@ import time
 from petrel.setup import (
     PassedOver,
     SetupError,
+    libcoap,
     mosquitto,
     port,
     port32,
@@ -14,7 +15,7 @@ from petrel.setup import (
     umqtt_current,
 )
 
-STEPS = (port, umqtt, umqtt_current, typings, port32, mosquitto)
+STEPS = (port, umqtt, umqtt_current, typings, port32, mosquitto, libcoap)
 
 
 def main():

@@ -17,7 +17,7 @@ _DEADLINE_S = 600
 def provide():
     if find_mosquitto() is None:
         for command in installers():
-            if not _succeeds(command):
+            if not succeeds(command):
                 break
     found = find_mosquitto()
     if found is None:
@@ -28,22 +28,22 @@ def provide():
     return str(found)
 
 
-def installers():
+def installers(debian="mosquitto", homebrew="mosquitto"):
     """The commands to run in turn; none if installing would need a password."""
     if shutil.which("brew"):
-        return [["brew", "install", "mosquitto"]]
+        return [["brew", "install", homebrew]]
     if not shutil.which("apt-get"):
         return []
     rights = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    if rights and not (shutil.which("sudo") and _succeeds([*rights, "true"])):
+    if rights and not (shutil.which("sudo") and succeeds([*rights, "true"])):
         return []
     return [
         [*rights, "apt-get", "update"],
-        [*rights, "apt-get", "install", "-y", "--no-install-recommends", "mosquitto"],
+        [*rights, "apt-get", "install", "-y", "--no-install-recommends", debian],
     ]
 
 
-def _succeeds(command):
+def succeeds(command):
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "NONINTERACTIVE": "1"}
     try:
         done = subprocess.run(

@@ -1,0 +1,136 @@
+"""Clients that the matrix is walked with: ours on MicroPython, and aiocoap's."""
+# pyright: reportMissingImports=false
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
+
+import asyncio
+
+import aiocoap
+from aiocoap.numbers.constants import TransportTuning
+
+GET, POST, PUT, DELETE = 1, 2, 3, 4
+TRIES = 12
+"""Requests that are not confirmable may be lost: they are asked so often."""
+
+
+class Answer:
+    """`options`: {number: [values]}."""
+
+    def __init__(self, code, options, payload):
+        self.code, self.payload = code, payload
+        self.options = {}
+        for number, value in options:
+            self.options.setdefault(number, []).append(value)
+
+    def __repr__(self):
+        return f"{self.code >> 5}.{self.code & 31:02} {self.options} {self.payload[:40]}"
+
+
+class Ours:
+    """Our client, in a Chip with the script coap_asking."""
+
+    def __init__(self, chip, port, ack_ms):
+        self._chip, self._port, self._ack_ms = chip, port, ack_ms
+
+    def ask(self, code, path, payload=b"", options=(), query=(), confirmable=True):
+        request = _request(code, path, payload, options, query, confirmable)
+        told = {}
+        for _ in range(1 if confirmable else TRIES):
+            (told,) = self._chip.call("ask", self._port, self._ack_ms, [request], deadline_s=60)
+            if "failed" not in told:
+                return _answer(told)
+        raise AssertionError(told["failed"])
+
+    def watch(self, path, steps, options=(), confirmable=True):
+        """Observe, taking a step (arguments of `ask`, None, or "close") after each
+        notification.
+        """
+        steps = [step if step in (None, "close") else _request(*step) for step in steps]
+        told = self._chip.call(
+            "watch", self._port, self._ack_ms, path.split("/"), steps, _hex(options),
+            0 if confirmable else 1, deadline_s=60,
+        )
+        return [_answer(one) for one in told]
+
+
+def _request(code, path, payload=b"", options=(), query=(), confirmable=True):
+    return {
+        "code": code, "path": path.split("/"), "payload": payload.hex(), "options": _hex(options),
+        "query": list(query), "type": 0 if confirmable else 1,
+    }
+
+
+def _hex(options):
+    return [(number, value.hex()) for number, value in options]
+
+
+def _answer(told):
+    assert "failed" not in told, told
+    options = [(number, bytes.fromhex(value)) for number, value in told["options"]]
+    return Answer(told["code"], options, bytes.fromhex(told["payload"]))
+
+
+class Theirs:
+    """aiocoap's client."""
+
+    def __init__(self, port, ack_ms):
+        self._uri = f"coap://127.0.0.1:{port}/"
+        TransportTuning.ACK_TIMEOUT = ack_ms / 1000
+        TransportTuning.MAX_RETRANSMIT = 9
+
+    def ask(self, code, path, payload=b"", options=(), query=(), confirmable=True):
+        async def do():
+            context = await aiocoap.Context.create_client_context()
+            try:
+                message = self._message(code, path, payload, options, query, confirmable)
+                return _theirs(await context.request(message).response)
+            finally:
+                await context.shutdown()
+
+        for _ in range(1 if confirmable else TRIES):
+            try:
+                return asyncio.run(asyncio.wait_for(do(), 30 if confirmable else 2))
+            except TimeoutError:
+                if confirmable:
+                    raise
+        raise AssertionError("no response")
+
+    def watch(self, path, steps, options=(), confirmable=True):
+        async def do():
+            context = await aiocoap.Context.create_client_context()
+            heard = []
+            try:
+                message = self._message(GET, path, b"", options, (), confirmable)
+                message.opt.observe = 0
+                request = context.request(message)
+                heard.append(_theirs(await request.response))
+                notifications = request.observation.__aiter__()
+                for step in steps:
+                    if step == "close":
+                        request.observation.cancel()
+                        break
+                    if step:
+                        await context.request(self._message(*step)).response
+                    try:
+                        heard.append(_theirs(await notifications.__anext__()))
+                    except (StopAsyncIteration, aiocoap.error.Error):
+                        break
+                return heard
+            finally:
+                await context.shutdown()
+
+        return asyncio.run(asyncio.wait_for(do(), 30))
+
+    def _message(self, code, path, payload=b"", options=(), query=(), confirmable=True):
+        message = aiocoap.Message(
+            code=aiocoap.Code(code), payload=payload, uri=self._uri + path,
+            mtype=aiocoap.CON if confirmable else aiocoap.NON,
+        )
+        message.opt.uri_query = tuple(query)
+        for number, value in options:
+            message.opt.add_option(aiocoap.OptionNumber(number).create_option(decode=value))
+        return message
+
+
+def _theirs(message):
+    options = [(int(option.number), option.encode()) for option in message.opt.option_list()]
+    return Answer(int(message.code), options, message.payload)
