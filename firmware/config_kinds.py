@@ -23,6 +23,8 @@ def check(config, folder):
     from .config_limits import limits
 
     state = _Check(folder)
+    if isinstance(config, dict) and config.get("links") == ["mqtt"] and "mqtt" not in config:
+        config["mqtt"] = {}
     result = state.table(config, "", config_rules.ROOT)
     if not state.problems:
         limits(result, state.problem)

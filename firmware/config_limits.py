@@ -30,24 +30,25 @@ def _device(device_id, problem):
 
 
 def _link(name, link, problem):
-    host = link["host"]
     tls = link["tls"]
-    if (
-        tls is None
-        and not link["insecure"]
-        and host not in _LOOPBACK
-        and (not host.startswith("127.") or host.strip("0123456789."))
-    ):
-        problem(
-            name + ".tls",
-            "plain text to %s" % host,
-            'give "tls", or say "insecure": true and bear it',
-        )
+    for host in [link["host"]] + link.get("hosts", []):
+        if tls is None and not link["insecure"] and not _is_loopback(host):
+            problem(
+                name + ".tls",
+                "plain text to %s" % host,
+                'give "tls", or say "insecure": true and bear it',
+            )
     if tls is not None:
         module = __import__("firmware.config_tls", None, None, ("check",))
         module.check(name + ".tls", tls, problem)
     if link["password"] is not None and link["username"] is None:
         problem(name + ".username", "missing", "a password needs one")
+
+
+def _is_loopback(host):
+    if host.count(":") == 1:
+        host = host.split(":")[0]
+    return host in _LOOPBACK or (host.startswith("127.") and not host.strip("0123456789."))
 
 
 def _channels(sensors, problem):

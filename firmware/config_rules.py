@@ -50,7 +50,8 @@ ROOT = {
     "board": (None, "section"),
     "time": (None, "section"),
     # The protocols, in order of preference.
-    "links": (["umqtt"], "list", 1, 1, (..., "choice", "umqtt")),
+    "links": (["umqtt"], "list", 1, 1, (..., "choice", "mqtt", "umqtt")),
+    "mqtt": (None, "section"),
     "umqtt": (
         {},
         "table",

@@ -34,6 +34,7 @@ class Outbox:
         self._values = [None] * channels
         self._free = [bytearray(message_bytes + 1) for _ in range(messages)]
         self._out = []  # [message, its buffer, done] under way, oldest first
+        self._owed = []  # (first, last) of messages to be made as they were
         self._taken = 0  # the last number that went into a message
         self._next = None  # the record after it, (number, memoryview), when known
         self._records = iter(())
@@ -69,7 +70,7 @@ class Outbox:
         record = self._peek()
         if record is None or not self._free:
             return None
-        if self.flush or self.sampled - record[0] + 1 >= self.batch:
+        if self.flush or self._owed or self.sampled - record[0] + 1 >= self.batch:
             return 0
         return max(0, reading.due_ms(record[1]) + self.max_age_ms - self._clock.now())
 
@@ -81,7 +82,7 @@ class Outbox:
         encoder = self.encoder
         encoder.begin(buffer, self.message_bytes)
         first = last = self._peek()[0]
-        for _ in range(self.batch):
+        for _ in range(self._count(first)):
             record = self._peek()
             if record is None or not self._add(record):
                 break
@@ -96,6 +97,15 @@ class Outbox:
         self._out.append([message, buffer, False])
         return message
 
+    def _count(self, first):
+        """How many readings go into the message that begins with number `first`, at most."""
+        count = self.batch
+        while self._owed and self._owed[0][0] <= first:
+            begin, last = self._owed.pop(0)
+            if begin == first:
+                return last - first + 1
+        return min(count, self._owed[0][0] - first) if self._owed else count
+
     def done(self, message):
         """The peer has taken responsibility for `message`."""
         for entry in self._out:
@@ -109,10 +119,12 @@ class Outbox:
             self.acked = message.last
         self.changed.set()
 
-    def rewind(self):
+    def rewind(self, owed=()):
         """Nothing is under way any more: what is not acknowledged will be taken again, and with it
-        what was acknowledged before its turn.
+        what was acknowledged before its turn. `owed` are (first, last) of messages that the peer
+        may have already: they are made of the same readings again.
         """
+        self._owed = list(owed)
         for message, buffer, done in self._out:
             self._free.append(buffer)
             if done:

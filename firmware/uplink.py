@@ -136,7 +136,7 @@ class Uplink:
         self.connects += 1
         self._error = None
         self._ended.clear()
-        self._outbox.rewind()
+        self._outbox.rewind(self._link.owed)
         self._set_state(_ONLINE, _IDLE_MS)
         log("uplink", "online over %s (connection %d)" % (self.name, self.connects))
         self.on_online()

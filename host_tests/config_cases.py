@@ -6,6 +6,7 @@ BASE = {
     "wifi": [{"ssid": "home", "password": "secret"}],
     "links": ["umqtt"],
     "umqtt": {"host": "127.0.0.1", "tls": None},
+    "mqtt": {"host": "127.0.0.1", "tls": None},
     "sensors": [{
         "driver": "replay", "file": "data.csv", "every_s": 10,
         "channels": {"t": {"column": "temp_c", "unit": "Cel", "decimals": 2}},
@@ -39,7 +40,12 @@ CASES = {
     "time.servers[0]": (["pool.ntp.org", "192.168.1.1"], ["", "x" * 254, *TEXT]),
     "time.resync_s": ([600, 86400, 604800], [599, 604801, *NUMBER]),
     "links": ([["umqtt"]], [[], ["umqtt", "umqtt"], None, "umqtt", {}]),
-    "links[0]": (["umqtt"], ["mqtt", "", None, 0, ["umqtt"]]),
+    "links[0]": (["umqtt", "mqtt"], ["http", "", None, 0, ["umqtt"]]),
+    "mqtt.hosts": ([[], ["a", "b:1884"] * 4], [None, "a", {}, ["a"] * 9]),
+    "mqtt.hosts[0]": (["localhost"], ["", "x" * 254, *TEXT]),
+    "mqtt.protocol": (["3.1.1", "5"], ["3.1", "4", 5, None]),
+    "mqtt.websocket": ([None, "/mqtt"], ["", "x" * 129, 7, []]),
+    "mqtt.window": ([1, 64], [0, 65, 1.5, *NUMBER]),
     "umqtt": ([{}], [None, [], "127.0.0.1"]),
     "umqtt.host": (["localhost", "127.0.0.1", "::1"], ["", "x" * 254, *TEXT]),
     "umqtt.port": ([1, 65535, 1883, None], [0, 65536, -1, 1883.0, "1883", True, []]),
@@ -95,6 +101,9 @@ CASES = {
     "limits.publish_per_s": ([1, 100_000], [0, 100_001, 0.5, *NUMBER]),
     "limits.message_bytes": ([128, 65_000], [63, 65_001, 1024.0, *NUMBER]),
 }
+CASES.update({path[1:]: case for path, case in CASES.items() if path.startswith("umqtt")})
+CASES["mqtt"] = ([None, *CASES["umqtt"][0]], CASES["umqtt"][1][1:])
+CASES["mqtt.qos"] = ([0, 1, 2], [3, -1, 1.0, *NUMBER])
 MUST_BE_GIVEN = ["sensors", "wifi[0].ssid"]
 MUST_BE_GIVEN += ["sensors[0]." + key for key in ("channels", "driver", "file")]
 
@@ -122,6 +131,8 @@ LIMITS = [
     ({"umqtt.username": "u", "umqtt.password": "p"}, None),
     ({"umqtt.username": "u"}, None),
     ({"umqtt.password": "p"}, "umqtt.username: missing; a password needs one"),
+    ({"links": ["mqtt"], "mqtt.hosts": ["::1", "localhost:1884"]}, None),
+    ({"links": ["mqtt"], "mqtt.hosts": ["b:1884"]}, "mqtt.tls: plain text to b:1884; give "),
     ({"umqtt.tls": {}}, "umqtt.tls.ca: missing; the peer is always verified"),
     ({"umqtt.tls": {**TLS, "cert": "d.crt", "key": "d.key"}}, None),
     ({"umqtt.tls": {**TLS, "cert": "d.crt"}}, "umqtt.tls.key: missing; cert goes together with"),

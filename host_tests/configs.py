@@ -66,8 +66,11 @@ def steps(path):
 
 def base_for(path):
     """A good config in which there is such a path."""
-    if path.startswith("umqtt.tls."):
-        return changed("umqtt.tls", PSK if "psk" in path else TLS)
+    section, _, key = path.partition(".")
+    if key.startswith("tls."):
+        return changed(section + ".tls", PSK if "psk" in path else TLS)
+    if path == "mqtt.hosts[0]":
+        return changed("mqtt.hosts", ["localhost"])
     return BASE
 
 

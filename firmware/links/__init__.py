@@ -4,6 +4,8 @@ A link is a class `Link` in the module of its name, made with (options, identity
 on_command):
 
     window             how many `send` may run at once
+    owed               (first, last) of messages of readings that the peer may have already, and
+                       whose `send` goes on where it was if they are made of the same readings
     await open()       connected, announced and subscribed when it returns
     await send(m)      the peer has taken responsibility for `m` when it returns
     await run()        serves the open connection; never returns, raises LinkError when it is lost

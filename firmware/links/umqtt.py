@@ -36,6 +36,7 @@ class Link:
     """`options` is the config's section `umqtt`; `clock` gives `now()` and `is_set()`."""
 
     window = 1
+    owed = ()
 
     def __init__(self, options, identity, clock, on_command, message_bytes=1024, resolver=None):
         self.options = options

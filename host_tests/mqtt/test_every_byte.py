@@ -49,7 +49,8 @@ def check(pair, exactly=True):
             assert received[message] >= 1, message
             assert message[2] == 1 or received[message] == 1, message
     assert not pair.engine.flight.unsent
-    if pair.engine.inbound:
+    # A CONNACK that says so may be lost: then nobody ever hears that the session is a new one.
+    if pair.engine.inbound and exactly:
         assert not pair.engine.inbound.fates
 
 

@@ -1,4 +1,4 @@
-"""Runs on the device: the umqtt link over real sockets, with what happens to it written down."""
+"""Runs on the device: a link over real sockets, with what happens to it written down."""
 
 import asyncio
 import socket
@@ -6,8 +6,7 @@ import socket
 import tcp
 from firmware.clock import Clock
 from firmware.identity import Identity
-from firmware.links import LinkError, Message
-from firmware.links.umqtt import Link
+from firmware.links import LinkError, Message, module
 from ticks import Uptime
 
 from . import server
@@ -16,6 +15,7 @@ _OPTIONS = {
     "host": "127.0.0.1", "port": None, "username": None, "password": None, "keepalive_s": 30,
     "timeout_s": 10, "qos": 1, "tls": None, "insecure": False,
 }
+_MORE = {"hosts": [], "protocol": "3.1.1", "websocket": None, "window": 1}
 _TLS = {"ca": None, "cert": None, "key": None, "psk_identity": None, "psk_key_hex": None}
 _uptime = Uptime()
 
@@ -27,19 +27,22 @@ class _Made:
     lookups = 0
 
 
-def make(options, device_id, message_bytes=1024, raises=None, first_id=1):
-    """A link for `session`. `raises`: what the command callback raises; `first_id`: the packet id
-    to begin with.
+def make(name, options, device_id, message_bytes=1024, raises=None, first_id=1):
+    """A link for `session`, by its name. `raises`: what the command callback raises; `first_id`:
+    the packet id to begin with.
     """
-    options = dict(_OPTIONS, **options)
+    options = dict(dict(_OPTIONS, **_MORE), **options)
     if options["tls"]:
         options["tls"] = dict(_TLS, **options["tls"])
     _Made.raises, _Made.lookups, _Made.commands = raises, 0, []
     clock = Clock(_uptime, lambda: 1_763_800_000_000)
     resolver = tcp.Resolver(_getaddrinfo)
     identity = Identity(device_id, 7)
-    _Made.link = Link(options, identity, clock, _on_command, message_bytes, resolver)
-    _Made.link._engine._client.pid = first_id - 1
+    _Made.link = module(name).Link(options, identity, clock, _on_command, message_bytes, resolver)
+    if name == "mqtt":
+        _Made.link._client.engine.flight.next_id = first_id
+    else:
+        _Made.link._engine._client.pid = first_id - 1
 
 
 def _getaddrinfo(*arguments):

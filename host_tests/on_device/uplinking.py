@@ -19,6 +19,8 @@ from .virtual_time import Clock, Vitals, time
 class Link:
     """Connection i does what told[i] says, the last one for ever; see test_uplink.connection()."""
 
+    owed = ()
+
     def __init__(self, told, window):
         self.told = told
         self.window = window

@@ -268,3 +268,5 @@ class Client:
         if event:
             event.answer = answer
             event.set()
+        elif self.inboxes:
+            self.inboxes.settled(self.engine.tag)

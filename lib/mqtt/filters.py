@@ -44,7 +44,9 @@ def write(entry, out, at):
 def granted(engine, kind, packet_id, body):
     """SUBACK or UNSUBACK (sections 3.9, 3.11); returns the event. Raises ProtocolError."""
     entry = engine.flight.find(packet_id)
-    if entry is None or entry.awaits != kind or not entry.sent:
+    if entry is None or not entry.sent:
+        return None  # late
+    if entry.awaits != kind:
         raise ProtocolError("3.8.4-2", 0x82)
     five = engine.five
     codes = body[five.read(engine, kind, body, 2) if five else 2 :]

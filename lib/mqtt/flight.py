@@ -83,6 +83,7 @@ class Flight:
     def acked(self, engine, entry):
         engine.packet_id = entry.packet_id
         engine.code = entry.code
+        engine.tag = entry.tag
         if entry.awaits != _PUBACK:
             engine.changed = True
         self.arrived(entry)

@@ -103,6 +103,14 @@ def supply(engine, tag, topic, payload, retain=False):
     return 0
 
 
+def abandon(entry):
+    """The payload is lost for good: release the packet id, whether the broker has the message or
+    not.
+    """
+    if entry.payload is None:
+        entry.awaits = _PUBCOMP
+
+
 def detach(engine):
     """Let go of the payloads of unacknowledged QoS 2 publishes, whose memory is used otherwise
     from now on, and forget those of QoS 1: their owner publishes them anew.

@@ -61,7 +61,7 @@ class Engine:
     caller's and must not change until it is "acked".
     """
 
-    code = 0  # of the event
+    code = tag = 0  # of the event
     properties = None  # of the event, a dict (5.0)
 
     def __init__(
@@ -71,7 +71,7 @@ class Engine:
         if not five and ((not clean and not client_id) or (password and username is None)):
             raise ValueError("client id or username missing")  # [MQTT-3.1.3-7] [MQTT-3.1.2-22]
         self.client_id = client_id
-        self.keepalive_ms = keepalive_s * 1000
+        self.keepalive_ms = int(keepalive_s * 1000)
         self.ack_ms = ack_ms
         self.clean = clean
         self.will = will
@@ -222,7 +222,7 @@ class Engine:
         if self.state == _CLOSED:
             return None
         if self._due_ms and now >= self._due_ms and self._awaits():
-            self.text = "no answer within %d ms" % self.ack_ms
+            self.text = "no acknowledgement within %d ms" % self.ack_ms
         elif not self.keepalive_ms or now < self._ping_ms():
             return None
         elif self._pinged or self.state != _OPEN:
