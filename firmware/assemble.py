@@ -17,6 +17,7 @@ from .forget import forget
 from .log import log, uptime
 
 _APP_BYTES = const(50_000)  # what the application takes beside the queue, in words of 32 bits
+_FRAME_BYTES = const(30_000)  # and for frames, the learning of profiles included
 _LEAST_QUEUE = const(2048)  # bytes that the queue gets in any case
 _BUFFER_BYTES = const(1536)  # what the buffers take beside two messages
 
@@ -28,7 +29,7 @@ def assemble(board):
     config = _config(board)
     if config is None:
         return None
-    queue = _queue(config["queue"]["limit_kb"])
+    queue = _queue(config["queue"]["limit_kb"], config["payload"]["format"] == "frame")
     # The buffers are made last, when the heap is in pieces: keep a whole one for them.
     message_bytes = min(config["limits"]["message_bytes"], 128 * config["payload"]["batch"])
     reserve = [bytearray(2 * message_bytes + _BUFFER_BYTES)]
@@ -48,9 +49,11 @@ def _config(board):
         forget("config", "sensors", "payloads")
 
 
-def _queue(limit_kb):
+def _queue(limit_kb, frames):
     """The readings' memory: what the config asks for, or what the heap can spare."""
-    app_bytes = _APP_BYTES if sys.maxsize <= 0x7FFFFFFF else 2 * _APP_BYTES
+    app_bytes = _APP_BYTES + (_FRAME_BYTES if frames else 0)
+    if sys.maxsize > 0x7FFFFFFF:
+        app_bytes *= 2
     limit = max(_LEAST_QUEUE, min(limit_kb * 1024, gc.mem_free() - app_bytes))
     if limit < limit_kb * 1024:
         log("app", "%d bytes for the queue; queue.limit_kb is more than is free" % limit)

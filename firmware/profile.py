@@ -11,8 +11,8 @@ and told to the receivers, so that frames need not say it again (docs/WIRE.md, "
 
 A new connection may be to another broker, or to one that has forgotten what it retained.
 
-The trainer (lib/frame/train.py) is fed each new frame, a few milliseconds at a time, and forgotten
-when it is done; then it rests. What it has learnt is kept over a reset.
+The device learns (`firmware/learning.py`) from the first frames and again after a rest. What it
+has learnt is kept over a reset.
 """
 
 import asyncio
@@ -22,20 +22,17 @@ import sys
 from micropython import const
 
 import frame
-from frame.renew import next_due, renewed, revision_of, saved
 
+from .forget import forget
 from .log import log
 
 _NONE = const(0)
 _KNOWN = const(1)
 _IN_USE = const(2)
 
-_READINGS = (120, 480, 240, 600)  # that each of the trainer's passes takes in
-_TRIALS = const(3)  # frames on which a profile must prove what it saves
-_SERVES = const(100)  # frames over which it must save its own length
 _REST = const(300)  # frames until the device learns again
-_ROOM = const(16_000)  # bytes that must be free to learn, and ...
-_ROOM_CHANNEL = const(1_300)
+_ROOM = const(15_000)  # bytes that must be free to learn, in words of 32 bits, and ...
+_ROOM_CHANNEL = const(1_100)  # for each channel
 _IDLE_MS = const(20_000)
 
 
@@ -65,7 +62,10 @@ class Profile:
 
     def revision(self):
         """Of the profile in use, 0 while there is none."""
-        return revision_of(self._blob) if self._state == _IN_USE else 0
+        return self._number() if self._state == _IN_USE else 0
+
+    def _number(self):
+        return self._blob[1] << 8 | self._blob[2] if self._blob else 0
 
     def on_online(self):
         """A connection was made."""
@@ -84,7 +84,10 @@ class Profile:
 
     def _offer(self, blob):
         """Publish a profile, counting from where the readings are now."""
+        from frame.renew import renewed
+
         self._blob = renewed(blob, self._stream, *self._due)
+        frame.forget("renew")
         self._set_state(_KNOWN)
         self._post("profile", self._blob)
 
@@ -103,48 +106,22 @@ class Profile:
                 await self._next_frame()
             rest = _REST
             gc.collect()
-            if gc.mem_free() < _ROOM + _ROOM_CHANNEL * self._encoder.frame.width:
+            need = _ROOM + _ROOM_CHANNEL * self._encoder.frame.width
+            if gc.mem_free() < (need if sys.maxsize <= 0x7FFFFFFF else 2 * need):
                 log("profile", "too little memory is free to learn from the readings")
                 continue
             try:
-                blob = await self._learn()
-                _forget_the_trainer()
-                await self._try(blob)
+                await self._learn()
             except MemoryError:
-                _forget_the_trainer()
                 log("profile", "the memory did not suffice to learn from the readings")
+            forget("learning")
+            frame.forget("train", "habits", "least_squares", "describe", "renew")
 
     async def _learn(self):
-        """Return the profile of the frames to come."""
-        from frame.train import Trainer
+        from .learning import learn
 
-        encoder = self._encoder
-        trainer = Trainer(encoder.frame)
-        for wanted in _READINGS:
-            while wanted > 0:
-                await self._next_frame()
-                wanted -= encoder.count
-                turn = encoder.turn
-                for _ in trainer.feed(encoder.first):
-                    await asyncio.sleep_ms(0)
-                    if encoder.turn != turn:
-                        break  # the next frame has taken its place
-            for _ in trainer.next_pass():
-                await asyncio.sleep_ms(0)
-        return trainer.blob((revision_of(self._blob) if self._blob else 0) + 1 & 0xFFFF)
-
-    async def _try(self, blob):
-        """Use a profile if it saves enough on some frames that it was not learnt from."""
-        encoder = self._encoder
-        gain = 0
-        for _ in range(_TRIALS):
-            await self._next_frame()
-            gain += saved(encoder.frame, blob, encoder.first)
-        pays = gain * _SERVES > len(blob) * _TRIALS and len(blob) <= self._most_bytes
-        words = "learnt a profile of %d bytes, which saves %d bytes in %d frames: %s"
-        use = "in use once it is delivered" if pays else "not used"
-        log("profile", words % (len(blob), gain, _TRIALS, use))
-        if pays:
+        blob = await learn(self._encoder, self._next_frame, self._number() + 1, self._most_bytes)
+        if blob:
             self._board.save("profile", blob)
             self._offer(blob)
 
@@ -157,11 +134,4 @@ class Profile:
             end = encoder.first + encoder.count
             if encoder.frame.stream == self._stream and end > (self._due or (0,))[0]:
                 break
-        self._due = end, next_due(encoder.frame, encoder.count)
-
-
-def _forget_the_trainer():
-    for name in ("train", "habits", "least_squares", "describe"):
-        if sys.modules.pop("frame." + name, None):
-            delattr(frame, name)
-    gc.collect()
+        self._due = end, encoder.frame.next_due(encoder.count)

@@ -4,8 +4,6 @@ A frame describes its channels itself. Its readings have numbers without a gap a
 kind: Unix milliseconds or, while the clock is not set, uptime, which no receiver takes for a date.
 """
 
-from frame.encoder import Encoder as FrameEncoder
-from frame.schema import Schema, channel
 from wake import Wake
 
 
@@ -14,10 +12,6 @@ def most_bytes(channels):
     return 40 + sum(
         24 + 2 * len(c.key.encode()) + 2 * len((c.unit or "").encode()) for c in channels
     )
-
-
-def _described(c):
-    return channel(c.key, c.unit or "", c.decimals, c.step, c.kind or "")
 
 
 def _ratio(channel):
@@ -34,9 +28,18 @@ class Encoder:
     """
 
     def __init__(self, channels, stream, device_id, interval_ms, batch):
-        schema = Schema(tuple([_described(c) for c in channels]), interval_ms)
+        # Not before: the check of a config wants `most_bytes` alone, and little memory is left.
+        import frame
+        from frame.encoder import Encoder as FrameEncoder
+        from frame.schema import Schema, channel
+
+        described = [
+            channel(c.key, c.unit or "", c.decimals, c.step, c.kind or "") for c in channels
+        ]
+        self.frame = FrameEncoder(Schema(tuple(described), interval_ms), batch)
+        del described, Schema, channel
+        frame.forget("schema")
         self._steps = [(i,) + _ratio(c) for i, c in enumerate(channels) if c.step]
-        self.frame = FrameEncoder(schema, batch)
         self.frame.begin(stream)
         self._out = memoryview(b"")
         self._dated = False

@@ -6,10 +6,12 @@
 Trusts nothing: every count is capped before anything is allocated, a CRC-24 covers all bytes
 (and, in a REF frame, the profile), and a frame is read to exactly its end. Raises ProtocolError.
 """
+from array import array
+
 from .describe import mantissa_at
 from .errors import ProtocolError, UnknownProfile
 from .loops import crc24, seed
-from .model import CRC, PRESETS, fresh_nodes, mean_of, median_of
+from .model import CRC, FRESH, PRESETS, mean_of, median_of
 from .profile import read_schema
 from .rangecoder import RangeDecoder
 
@@ -67,7 +69,7 @@ class _Decoder:
         self._in.bits(4)        # SELF or REF, which decode() has looked at
         if profile:
             self._in.bits(16)
-        self._nodes, self._fresh = fresh_nodes()
+        self._nodes = array("H", FRESH)
         self._filled = []       # the channels so far, gaps filled, for those predicted from them
 
     def frame(self):
@@ -208,8 +210,8 @@ class _Decoder:
 
     def _trained(self, first, count, here, prior):
         """Read a column as the profile describes it."""
-        nodes = self._nodes
         self._reset()
+        nodes = self._nodes
         for j, p in prior.nodes:
             nodes[j] = p
             nodes[j + 139] = SEEN_TRAINED
@@ -228,8 +230,7 @@ class _Decoder:
         return [not x for x in mask]
 
     def _reset(self):
-        for j in range(len(self._fresh) // 2):
-            self._nodes[j] = self._fresh[2 * j] | self._fresh[2 * j + 1] << 8
+        self._nodes = array("H", FRESH)
 
     def _scaled(self, first, count, here, preset, scale):
         weights = [x - 4 for x in PRESETS[4 * preset:4 * preset + 4]] + [0, 0]

@@ -8,10 +8,11 @@
 
 docs/WIRE.md defines the bytes, model.py the arrays `ctl` and `nodes`.
 """
+from array import array
 from struct import pack_into
 
 from .loops import column, crc24, narrow, recall, seed, survey
-from .model import CRC, PRESETS, fresh_nodes, mean_of, median_of, scale_of
+from .model import CRC, FRESH, PRESETS, mean_of, median_of, scale_of
 from .writer import Writer
 
 
@@ -20,7 +21,7 @@ class Encoder(Writer):
 
     def __init__(self, schema, batch):
         super().__init__(schema, batch)
-        self._nodes, self._fresh = fresh_nodes()
+        self._nodes = array("H", FRESH)
         self._at = 0            # where the profile describes this column
 
     def use(self, blob):
@@ -163,7 +164,7 @@ class Encoder(Writer):
         ctl[14] = 0x10000000
         ctl[6] = mean_of(scale)
         ctl[5] = median_of(scale)
-        pack_into("556s", self._nodes, 0, self._fresh)
+        pack_into("768s", self._nodes, 0, FRESH)
         seed(self._nodes, scale, ctl[5])
 
     def _code(self, at):
@@ -269,6 +270,6 @@ class Encoder(Writer):
                 if usable >> i & 1:
                     ctl[8 + i] = blob[p] << 8 | blob[p + 1]
                 p += 2
-        pack_into("556s", self._nodes, 0, self._fresh)
+        pack_into("768s", self._nodes, 0, FRESH)
         recall(self._nodes, blob, p + 1, blob[p])
         self._code(at)

@@ -26,10 +26,6 @@ from array import array
 # Weights in quarters, + 4, of the predictors that need no training. The last is for masks.
 PRESETS = b"\4\4\4\4\x08\4\4\4\1\2\3\4\6\5\5\4\4\4\4\x08"
 
-# By half octaves between a boundary and the scale: P(|residual| is beyond it) / 256.
-_BEYOND = b"\xf0\xef\xe8\xde\xd2\xc1\xac\x92\x74\x53\x34\x1b\x10"
-_BOUNDARIES = b"\0\3\6\x08\x0a\x0c\x0e\x10\x12\x14\x16\x18\x1a\x1c\x1e\x20"
-
 
 def median_of(scale):
     """The bit length that the search for a residual's bit length starts from."""
@@ -49,38 +45,32 @@ def scale_of(size):
     return scale
 
 
-def fresh_nodes():
-    """Return nodes with their tables, and their start as bytes: every decision even."""
-    nodes = array("H", bytes(768))
-    for j in range(139):
-        nodes[j] = 2048 if j < 48 else 16384 if j < 51 else 15700
-        nodes[j + 139] = 2 if 50 < j < 62 else 5
-    nodes[51] = 14500       # the first bit below the top one is seldom a 1
-    nodes[52] = 14500
-    for j in range(55, 139, 7):
-        nodes[j] = 14500
-    for j in range(64):
-        nodes[278 + j] = 32768 // (2 * j + 3)
-    for j in range(16):
-        nodes[342 + j] = _BOUNDARIES[j] + 13
-    for j in range(13):
-        p = _BEYOND[j]
-        nodes[358 + j] = p << 7
-        nodes[371 + j] = (p << 15) // (256 + p)
-    return nodes, bytes(nodes)[:556]
+# What follows runs once, so that a board does not keep it.
 
+_nodes = array("H", bytes(768))
+for j in range(139):
+    _nodes[j] = 2048 if j < 48 else 16384 if j < 51 else 15700
+    _nodes[j + 139] = 2 if 50 < j < 62 else 5
+_nodes[51] = _nodes[52] = 14500     # the first bit below the top one is seldom a 1
+for j in range(55, 139, 7):
+    _nodes[j] = 14500
+for j in range(64):
+    _nodes[278 + j] = 32768 // (2 * j + 3)
+for j in range(16):
+    _nodes[342 + j] = 13 + b"\0\3\6\x08\x0a\x0c\x0e\x10\x12\x14\x16\x18\x1a\x1c\x1e\x20"[j]
+for j in range(13):
+    # By half octaves between a boundary and the scale: P(|residual| is beyond it) / 256.
+    p = b"\xf0\xef\xe8\xde\xd2\xc1\xac\x92\x74\x53\x34\x1b\x10"[j]
+    _nodes[358 + j] = p << 7
+    _nodes[371 + j] = (p << 15) // (256 + p)
+FRESH = bytes(_nodes)       # nodes to start from: every decision even
+del _nodes
 
-def crc_table():
-    """Return the CRC-24 of each half byte."""
-    table = array("i", bytes(64))
-    for i in range(16):
-        c = i << 20
-        for _ in range(4):
-            c <<= 1
-            if c > 0xFFFFFF:
-                c ^= 0x1864CFB
-        table[i] = c
-    return table
-
-
-CRC = crc_table()
+CRC = array("i", bytes(64))     # the CRC-24 of each half byte
+for j in range(16):
+    c = j << 20
+    for _ in range(4):
+        c <<= 1
+        if c > 0xFFFFFF:
+            c ^= 0x1864CFB
+    CRC[j] = c

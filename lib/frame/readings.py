@@ -110,6 +110,11 @@ class Readings:
         self.cols[self.times + i] = off + off + 0x20000001
         return True
 
+    def next_due(self, n):
+        """When the reading after the first `n` is due, in ms."""
+        off = (self.cols[self.times + n - 1] >> 1) - 0x10000000
+        return int.from_bytes(self.start, "little") + n * self.interval + off
+
     # -- columns: each returns where in `cols` it is ------------------------------------
 
     def mask_column(self, at, n):

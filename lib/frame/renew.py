@@ -18,22 +18,11 @@ def seal(revision, stream, seq, time_ms, count, fields, columns):
     return bytes(out + crc24(out, len(out), 0, CRC).to_bytes(3, "big"))
 
 
-def revision_of(blob):
-    """The number of a profile among those that the device has learnt."""
-    return blob[1] << 8 | blob[2]
-
-
 def renewed(blob, stream, seq, time_ms):
     """Return a profile with another place and time to count from."""
     end = 22 + (blob[20] << 8 | blob[21])
-    return seal(revision_of(blob), stream, seq, time_ms, blob[18] << 8 | blob[19],
+    return seal(blob[1] << 8 | blob[2], stream, seq, time_ms, blob[18] << 8 | blob[19],
                 blob[22:end], blob[end:-3])
-
-
-def next_due(frame, n):
-    """When the reading after the first `n` that an encoder holds is due, in ms."""
-    off = (frame.cols[frame.times + n - 1] >> 1) - 0x10000000
-    return int.from_bytes(frame.start, "little") + n * frame.interval + off
 
 
 def saved(encoder, blob, seq):

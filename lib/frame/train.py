@@ -21,7 +21,8 @@ from .describe import mantissa_at, record, varint
 from .habits import OWN, SPAN, Habits
 from .least_squares import propose
 from .loops import column, seed
-from .renew import next_due, seal
+from .model import FRESH
+from .renew import seal
 
 ZERO = 0x10000000   # the biases of numbers in `cols` and of weights, see model.py
 WEIGHT_BIAS = 16384
@@ -48,7 +49,7 @@ class Trainer:
         """Take in the readings that the encoder holds, `seq` the first; a generator."""
         e = self._encoder
         n = e.count
-        self._base = (seq + n, next_due(e, n))
+        self._base = (seq + n, e.next_due(n))
         self._count = n
         if self._pass == 0:
             self._whole = self._whole and e.divided_column(e.times, n, 0, 1000) >= 0
@@ -247,7 +248,7 @@ class Trainer:
         """Set the nodes to what the candidate's residuals so far make one expect."""
         e = self._encoder
         scale = candidate.measure()
-        pack_into("556s", e._nodes, 0, e._fresh)
+        pack_into("768s", e._nodes, 0, FRESH)
         seed(e._nodes, scale, candidate.median)
 
     def _code(self, h, candidate, at, n):

@@ -6,13 +6,14 @@ from array import array
 
 from .loops import narrow
 from .readings import Readings
-from .schema import pack
 
 
 class Writer(Readings):
     """Readings, and the range coder that writes them into `_out`."""
 
     def __init__(self, schema, batch):
+        from .schema import pack  # the caller may forget it now
+
         super().__init__(schema, batch)
         self._fields = pack(schema)
         self.ctl = array("i", bytes(72))
