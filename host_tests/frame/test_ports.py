@@ -18,7 +18,7 @@ LOOPS = pytest.mark.parametrize("loops", ["fast", "plain"])
 CASES = list(golden.cases())
 CASES_FILE = golden.FOLDER / "v1.jsonl"
 # What turns readings into bytes, with its tables; and what holds and describes the readings.
-ENCODER = ("encoder", "writer", "loops", "_plain", "model")
+ENCODER = ("encoder", "reference", "loops", "_plain", "model")
 AROUND_IT = ("readings", "schema", "__init__")
 
 

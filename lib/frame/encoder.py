@@ -11,26 +11,41 @@ docs/WIRE.md defines the bytes, model.py the arrays `ctl` and `nodes`.
 from array import array
 from struct import pack_into
 
-from .loops import column, crc24, narrow, recall, seed, survey
+from .loops import column, crc24, narrow, seed, survey
 from .model import CRC, FRESH, PRESETS, mean_of, median_of, scale_of
-from .writer import Writer
+from .readings import Readings
 
 
-class Encoder(Writer):
+class Encoder(Readings):
     """Readings that become a frame."""
 
     def __init__(self, schema, batch):
+        from .schema import pack  # the caller may forget it now
+
         super().__init__(schema, batch)
+        self._fields = pack(schema)
+        self.ctl = array("i", bytes(72))
         self._nodes = array("H", FRESH)
-        self._at = 0            # where the profile describes this column
+        self.profile = self._ref = self._out = None
+        self._hi_s = self._lo_s = self._rest_ms = 0     # the first time by halves of its seconds
+        self.begin(0)
+
+    def begin(self, stream):
+        """Say which stream the readings to come are of: 31 bits, the id of the queue's life."""
+        if self.count or not 0 <= stream < 1 << 31:
+            raise ValueError("close the frame first; a stream has 31 bits")
+        self.stream = stream
+        self._stream_hi = stream >> 16
+        self._stream_lo = stream & 65535
 
     def use(self, blob):
         """Write REF frames by this profile, SELF frames if it is None."""
-        end = 22 + len(self._fields)
-        if blob and (crc24(blob, len(blob), 0, CRC) or blob[0] != 0xE1
-                     or blob[22:end] != self._fields):
-            raise ValueError("no profile of these channels")
-        self.profile = blob
+        self._ref = self.profile = None
+        if blob:
+            from .reference import Reference
+
+            self._ref = Reference(self, blob)
+            self.profile = blob
 
     def encode_into(self, out, seq, count=0):
         """Write the first `count` (0: all) readings as a frame; `seq` numbers the first.
@@ -40,8 +55,6 @@ class Encoder(Writer):
         count = count or self.count
         if not 0 < count <= self.count or not 0 <= seq < 1 << 30:
             raise ValueError("no such readings")
-        if len(out) < 7:
-            return 0
         ctl = self.ctl
         ctl[0] = ctl[2] = 0
         ctl[1] = 0x1000000
@@ -50,13 +63,11 @@ class Encoder(Writer):
         self._out = out
         self._split_start()
         crc = 0
-        if self.profile:
-            crc = self._field(len(self.profile) - 3, 3)
-            self._bits(15, 4)
-            self._bits(crc, 16)
-            self._head_ref(seq, count)
+        ref = self._ref
+        self._bits(15 if ref else 14, 4)
+        if ref:
+            crc = ref.head(seq, count)
         else:
-            self._bits(14, 4)
             self._head_self(seq, count)
         self._time_column(count)
         for c in range(self.width):
@@ -84,6 +95,90 @@ class Encoder(Writer):
         out[end + 2] = crc & 255
         return end + 3
 
+    # -- numbers -------------------------------------------------------------------------
+
+    def _bits(self, value, count):
+        """`count` bits as they are."""
+        while count:
+            some = 8 if count > 8 else count
+            count -= some
+            size = self.ctl[1] >> some
+            narrow(self.ctl, self._out, (value >> count & (1 << some) - 1) * size, size)
+
+    def _flag(self, bit, shift):
+        """A bit that is 1 once in 2**shift times; returns it."""
+        size = self.ctl[1]
+        part = size >> shift
+        if bit:
+            narrow(self.ctl, self._out, 0, part)
+        else:
+            narrow(self.ctl, self._out, part, size - part)
+        return bit
+
+    def _number(self, value):
+        """0 to 2**30 - 1: 4 bits of bit length or 15 and 4 more, the bits below the top one."""
+        length = 0
+        while value >> length:
+            length += 1
+        self._bits(length if length < 15 else 15, 4)
+        if length > 14:
+            self._bits(length - 15, 4)
+        if length:
+            self._bits(value, length - 1)
+
+    def _near(self, value, usual):
+        """A signed number of about `usual` bits: length up or down from there, sign, bits."""
+        size = abs(value)
+        length = usual
+        if self._flag(size >> usual > 0, 3):
+            length += 1
+            while self._flag(size >> length > 0, 1):
+                length += 1
+        else:
+            while length and not self._flag(size >> length - 1, 1):
+                length -= 1
+        if length:
+            self._bits(value < 0, 1)
+            self._bits(size, length - 1)
+
+    # -- the head -----------------------------------------------------------------------
+
+    def _head_self(self, seq, count):
+        self._stream_and_seq(seq)
+        self._start()
+        self._near(count, 6)
+        fields = self._fields
+        for i in range(0, len(fields), 2):
+            if fields[i]:
+                self._bits(fields[i + 1], fields[i])
+            else:
+                self._flag(fields[i + 1], 3)
+
+    def _stream_and_seq(self, seq):
+        self._bits(self._stream_hi, 15)
+        self._bits(self._stream_lo, 16)
+        self._number(seq)
+
+    def _start(self):
+        """The first time as it is: seconds in 32 bits, the seldom part above them, and ms."""
+        if self._flag(self._hi_s >> 16 > 0, 6):
+            self._bits(self._hi_s >> 16, 8)
+        self._bits(self._hi_s, 16)
+        self._bits(self._lo_s, 16)
+        if self._flag(self._rest_ms > 0, 3):
+            self._bits(self._rest_ms, 10)
+
+    def _split_start(self):
+        """Divide the first time by 1000, in halves that fit 31 bits."""
+        t = self.start
+        x = t[4] | t[5] << 8
+        self._hi_s = x // 1000 << 16
+        x = x % 1000 << 16 | t[2] | t[3] << 8
+        self._hi_s += x // 1000
+        x = x % 1000 << 16 | t[0] | t[1] << 8
+        self._lo_s = x // 1000
+        self._rest_ms = x % 1000
+
     # -- columns ------------------------------------------------------------------------
 
     def _time_column(self, n):
@@ -91,17 +186,15 @@ class Encoder(Writer):
         whole = at >= 0
         if not whole:
             at = self.times
-        if self.profile:
-            fits = self._describe() & 1 == whole and self._at < self._after
-            if not self._flag(not fits, 5):
-                self._trained(at, n, 0)
-                return
+        if self._ref and self._ref.times(at, n, whole):
+            return
         self._flag(not whole, 3)
         self._free(at, n)
 
     def _channel(self, c, n):
         at = c * self.batch
-        often = self._describe() & 2 if self.profile else 0
+        ref = self._ref
+        often = ref.describe() & 2 if ref else 0
         gone = self.flags[c] & 2
         self._flag(gone != often, 4)
         if gone:
@@ -114,7 +207,7 @@ class Encoder(Writer):
                 self._code(gone)
             if first == n:
                 return
-        if self.profile and self._known(c, at, n):
+        if ref and ref.channel(c, at, n):
             return
         if self._flag(self.flags[c] > 3, 6):
             self._value_and_free(self.upper_column(at, n), n)
@@ -201,75 +294,3 @@ class Encoder(Writer):
             if step == 1:
                 break
         return step
-
-    # -- columns that a profile describes -----------------------------------------------
-
-    def _describe(self):
-        """Go to the next column of the profile; returns its flags."""
-        self._at = self._after
-        flags = self._next()
-        self._after = self._next()
-        self._after += self._at
-        return flags
-
-    def _next(self):
-        """The next number (7 bits a byte, low ones first) of the profile."""
-        value = shift = 0
-        while True:
-            byte = self.profile[self._at]
-            self._at += 1
-            value |= (byte & 127) << shift
-            if byte < 128:
-                return value
-            shift += 7
-
-    def _known(self, c, at, n):
-        """Code a channel as the profile describes it; False if it is unlike it."""
-        ref = usual = 0
-        fits = self._at < self._after and self.flags[c] < 4
-        if fits:
-            ref = self._next()
-            ref = ref >> 1 ^ -(ref & 1)
-            step = self._next()
-            usual = self._next()
-            usual_change = self._next()
-            change = (self._change(at, n) << 4) // n
-            # A short column may be calm by chance.
-            fits = change <= 8 * usual_change + 16
-            if n > 15 and usual_change > 8 * change + 16:
-                fits = False
-            if fits and step > 1:
-                at = self.divided_column(at, n, ref, step)
-                ref = 0
-                fits = at >= 0
-        if not self._flag(not fits, 5):
-            self._near((self.cols[at] >> 1) - 0x10000000 - ref, usual)
-            self._trained(at, n, ref)
-        return fits
-
-    def _trained(self, at, n, ref):
-        """Code a column by the rest of its description."""
-        ctl = self.ctl
-        blob = self.profile
-        p = self._at
-        for i in range(5, 8):
-            ctl[i] = blob[p]
-            p += 1
-        ctl[14] = ref + 0x10000000
-        which = usable = blob[p]
-        p += 1
-        for i in range(2):
-            if which >> 4 + i & 1:
-                ctl[16 + i] = blob[p] * self.batch
-                if self.flags[blob[p]] > 3:
-                    usable &= ~(16 << i)
-                p += 1
-        for i in range(6):
-            ctl[8 + i] = 16384
-            if which >> i & 1:
-                if usable >> i & 1:
-                    ctl[8 + i] = blob[p] << 8 | blob[p + 1]
-                p += 2
-        pack_into("768s", self._nodes, 0, FRESH)
-        recall(self._nodes, blob, p + 1, blob[p])
-        self._code(at)

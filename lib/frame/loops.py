@@ -1,5 +1,6 @@
 """The inner loops: as machine code where there is some for this chip, else as bytecode."""
+# ruff: noqa: F403
 try:
-    from ._fast import column, crc24, narrow, recall, seed, survey
+    from ._fast import *
 except (ImportError, ValueError, SyntaxError, AttributeError):
-    from ._plain import column, crc24, narrow, recall, seed, survey  # noqa: F401
+    from ._plain import *

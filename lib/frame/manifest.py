@@ -15,8 +15,8 @@ package("frame", base_path="..", files=(
     "profile.py",
     "rangecoder.py",
     "readings.py",
+    "reference.py",
     "renew.py",
     "schema.py",
     "train.py",
-    "writer.py",
 ))
