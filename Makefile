@@ -4,7 +4,7 @@ BIN    := .venv/bin
 SETUP  := @$(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo bench fuzz lint
+.PHONY: help setup test demo bench fuzz flash lint
 
 help: ## this list
 	@echo "make TARGET, where TARGET is one of"
@@ -29,6 +29,10 @@ bench: ## run every measurement, as tables and as build/bench.json
 fuzz: ## a million random and damaged frames; COUNT=1000 for fewer
 	$(SETUP)
 	@$(BIN)/python -m host_tests.frame.fuzz --count $(or $(COUNT),1000000)
+
+flash: ## the application onto a board; PORT=/dev/ttyUSB0, ARGS="--new-config"
+	$(SETUP)
+	@$(BIN)/petrel flash $(if $(PORT),--port $(PORT)) $(ARGS)
 
 lint: ## ruff and pyright
 	$(SETUP)

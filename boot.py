@@ -1,8 +1,11 @@
 """Runs first at every start, and returns, so that the REPL stays within reach."""
 
 import gc
+import sys
 
-from firmware import board
+if sys.platform in ("esp32", "rp2"):  # the Unix port has no flash to take over
+    __import__("switch").finish()
+from firmware import board  # noqa: E402: there may have been none before
 
 board.this().boot()
 gc.collect()

@@ -204,6 +204,63 @@ def dump(
     return main([digits, *(f"--profile={path}" for path in profile or [])])
 
 
+_PORT = typer.Option(metavar="PORT", help="Serial port [default: the one that a board is at].")
+
+
+@app.command()
+def flash(
+    port: Annotated[str | None, _PORT] = None,
+    config: Annotated[
+        Path, typer.Option(metavar="FILE", help="For a board that has no config.json yet.")
+    ] = Path("config.json"),
+    new_config: Annotated[
+        bool, typer.Option("--new-config", help="Replace the config.json that is on the board.")
+    ] = False,
+    source: Annotated[
+        bool, typer.Option("--source", help="Copy the sources, not .mpy.")
+    ] = False,
+    romfs: Annotated[
+        bool, typer.Option("--romfs", help="Modules into the board's ROMFS partition.")
+    ] = False,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Do not wait until the device is online.")
+    ] = False,
+):
+    """Put the application on a board: what its config uses, compiled for its MicroPython.
+
+    The old application stays whole until the new one is, whatever is pulled out meanwhile. A
+    config.json that the board has is kept. Ends when the device is online, or with what its
+    console says.
+
+    Example: `petrel flash --port /dev/ttyUSB0 --config config.json`
+    """
+    from petrel.flash import run_flash
+
+    return run_flash(port, config, new_config, source, romfs, not no_wait)
+
+
+@app.command()
+def logs(port: Annotated[str | None, _PORT] = None):
+    """Show what a board's console says, until Ctrl-C, without disturbing it.
+
+    Example: `petrel logs --port /dev/ttyACM0`
+    """
+    from petrel.flash import run_logs
+
+    return run_logs(port)
+
+
+@app.command()
+def repl(port: Annotated[str | None, _PORT] = None):
+    """Talk to a board's Python prompt; Ctrl-C stops the application, Ctrl-] ends.
+
+    Example: `petrel repl --port /dev/ttyACM0`
+    """
+    from petrel.flash import run_repl
+
+    return run_repl(port)
+
+
 def main(arguments=None):
     """The console script: run a subcommand, turn whatever goes wrong into a line and a status."""
     arguments = sys.argv[1:] if arguments is None else arguments

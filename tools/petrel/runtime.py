@@ -265,10 +265,10 @@ def _fill(image, files, options, source):
         if as_is:
             shutil.copyfile(path, goal)
         else:
-            _compile(path, goal.with_suffix(".mpy"), place, (*options, *native))
+            compile_module(path, goal.with_suffix(".mpy"), place, (*options, *native))
 
 
-def _compile(path, goal, name, options):
+def compile_module(path, goal, name, options):
     """One module through mpy-cross; `name` is its place in the image.
 
     A traceback calls it by its module's name, a word that is in the device's memory anyway.

@@ -1,0 +1,1 @@
+"""`petrel flash` against a stand-in board on a pseudo-terminal."""

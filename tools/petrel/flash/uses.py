@@ -1,0 +1,94 @@
+"""Which modules a device needs that has a certain config: those that its application imports, and
+those that the config names.
+
+The sources are read, not run. What a module imports somewhere inside a function counts too, and
+of a name that is made at run time, `__import__("firmware.links." + name)`, what the config names;
+of such a name that no config decides, every module that it may be.
+"""
+
+import ast
+
+from petrel import ROOT
+
+START = ("firmware.start", "firmware.safe_mode", "firmware.board", "firmware.log")
+
+
+class Uses:
+    """`modules`: {dotted name: its file}. `missing`: top-level names that are not ours, umqtt."""
+
+    def __init__(self, platform, config):
+        self.modules = {}
+        self.foreign = set()
+        self._named = {
+            "firmware.board.": [platform],
+            "firmware.links.": config["links"],
+            "firmware.sensors.": [sensor["driver"] for sensor in config["sensors"]],
+            "firmware.payloads.": [config["payload"]["format"].replace("-", "_")],
+        }
+        for name in START:
+            self._add(name)
+        for file in ("boot.py", "main.py"):
+            self._follow(ROOT / file, "")
+
+    def _add(self, name):
+        """A module, the packages that it is in, and what it imports; a name of ours that is no
+        module is an attribute of one.
+        """
+        parts = name.split(".")
+        for end in range(1, len(parts) + 1):
+            inner = ".".join(parts[:end])
+            file = _file_of(inner)
+            if file is None:
+                if end == 1:
+                    self.foreign.add(inner)
+                return
+            if inner not in self.modules:
+                self.modules[inner] = file
+                package = inner if file.name == "__init__.py" else inner.rpartition(".")[0]
+                self._follow(file, package)
+
+    def _follow(self, file, package):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    self._add(alias.name)
+            elif isinstance(node, ast.ImportFrom):
+                base = _base(package, node)
+                for alias in node.names:
+                    self._add(f"{base}.{alias.name}")
+            elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "__import__":
+                self._made_at_run_time(node.args[0])
+
+    def _made_at_run_time(self, argument):
+        while isinstance(argument, ast.BinOp):
+            argument = argument.left
+        if not isinstance(argument, ast.Constant):
+            return
+        prefix = str(argument.value)
+        for name in self._named.get(prefix) or _beginning_with(prefix):
+            self._add(prefix + name)
+
+
+def _base(package, node):
+    """The absolute name of what `from ... import` names."""
+    if not node.level:
+        return node.module
+    parts = package.split(".")
+    parts = parts[: len(parts) - node.level + 1]
+    return ".".join([*parts, *filter(None, [node.module])])
+
+
+def _file_of(name):
+    place = name.replace(".", "/")
+    top = ROOT if name.split(".")[0] == "firmware" else ROOT / "lib"
+    for file in (top / f"{place}.py", top / place / "__init__.py"):
+        if file.is_file():
+            return file
+    return None
+
+
+def _beginning_with(prefix):
+    """The ends of the names of all modules of ours that begin so."""
+    folder, _, start = prefix.rpartition(".")
+    place = ROOT / folder.replace(".", "/")
+    return [path.stem[len(start):] for path in sorted(place.glob(start + "[a-z]*.py"))]
