@@ -3,7 +3,7 @@
     micropython -i -c "import host_tests.boards.terminal"
 
 PETREL_PORT is the board, PETREL_FLASH the file that is its flash (LittleFS, mounted at the root),
-PETREL_VERSION a MicroPython version that it should claim. The host's files are under /host. Then
+PETREL_AIR the air around it (`script`), PETREL_VERSION a MicroPython version that it should claim. The host's files are under /host. Then
 boot.py and main.py run, and whatever becomes of them, the REPL follows (py/../shared/runtime/
 pyexec.c); a reset ends the process, and whoever started it starts it again.
 """
@@ -14,7 +14,7 @@ import sys
 import uos
 import vfs
 
-from host_tests.boards import power, world
+from host_tests.boards import power, script, world
 
 _BLOCK = 4096
 
@@ -75,6 +75,7 @@ def _claim(version):
     sys.modules["sys"].implementation = Implementation()
 
 
+script.load()
 for name in ("air", "buses", "i2c", "onewire", "pins"):  # while their files are where they were
     __import__("host_tests.boards." + name)
 here = "/host" + os.getenv("MICROPYPATH").split(":")[0] + "/host_tests/boards"

@@ -26,10 +26,10 @@ class Board:
     """`port` is where it is plugged in; `cut` is a loss of power, after which it starts again.
 
     flash_kb: of its file system. platform: "esp32" or "rp2". version: the MicroPython that it
-    claims to be, "1.24.1". `heard` is all that its console has said.
+    claims to be, "1.24.1". air: file for host_tests/boards/script.py. `heard` is all that its console has said.
     """
 
-    def __init__(self, folder, flash_kb=1024, platform="esp32", version=None):
+    def __init__(self, folder, flash_kb=1024, platform="esp32", version=None, air=None):
         flash = folder / "flash.bin"
         flash.write_bytes(b"\xff" * (flash_kb << 10))
         self._errors = (folder / "board.log").open("ab")
@@ -38,6 +38,8 @@ class Board:
             "PETREL_BATTERY": "/host" + str(folder / "battery.json"),
             "MICROPYPATH": f"{ROOT}:.frozen", "PETREL_FORMAT": "1", "PETREL_RESET_CAUSE": "power",
         }
+        if air:
+            self._environment["PETREL_AIR"] = str(air)
         if version:
             self._environment["PETREL_VERSION"] = version
         self._cable, self._plug = pty.openpty()

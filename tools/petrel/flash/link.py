@@ -31,13 +31,13 @@ s = os.statvfs('')
 m = getattr(i, '_mpy', 0)
 p = sys.path[:]
 sys.path[:] = ['.frozen']
+for n in ('umqtt', 'umqtt.simple'):  # the one that runs may be ours
+    sys.modules.pop(n, None)
 try:
     import umqtt.simple
     f = True
 except ImportError:
     f = False
-for n in ('umqtt', 'umqtt.simple'):
-    sys.modules.pop(n, None)
 sys.path[:] = p
 try:
     import vfs

@@ -10,15 +10,20 @@ import ast
 
 from petrel import ROOT
 
-START = ("firmware.start", "firmware.safe_mode", "firmware.board", "firmware.log")
+START = ("firmware.start", "firmware.board")
+FOR_THE_HOST = {"firmware.config_check"}
+FOR_FRAMES = {"firmware.profile"}
 
 
 class Uses:
-    """`modules`: {dotted name: its file}. `missing`: top-level names that are not ours, umqtt."""
+    """`modules`: {dotted name: its file}. `foreign`: top-level names that are not ours, as umqtt.
+    """
 
     def __init__(self, platform, config):
         self.modules = {}
         self.foreign = set()
+        frames = config["payload"]["format"] == "frame"
+        self._left_out = FOR_THE_HOST if frames else FOR_THE_HOST | FOR_FRAMES
         self._named = {
             "firmware.board.": [platform],
             "firmware.links.": config["links"],
@@ -42,7 +47,7 @@ class Uses:
                 if end == 1:
                     self.foreign.add(inner)
                 return
-            if inner not in self.modules:
+            if inner not in self.modules and inner not in self._left_out:
                 self.modules[inner] = file
                 package = inner if file.name == "__init__.py" else inner.rpartition(".")[0]
                 self._follow(file, package)
@@ -60,11 +65,15 @@ class Uses:
                 self._made_at_run_time(node.args[0])
 
     def _made_at_run_time(self, argument):
+        whole = isinstance(argument, ast.Constant)
         while isinstance(argument, ast.BinOp):
             argument = argument.left
         if not isinstance(argument, ast.Constant):
             return
         prefix = str(argument.value)
+        if whole:
+            self._add(prefix)
+            return
         for name in self._named.get(prefix) or _beginning_with(prefix):
             self._add(prefix + name)
 
