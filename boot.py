@@ -5,7 +5,7 @@ import sys
 
 if sys.platform in ("esp32", "rp2"):  # the Unix port has no flash to take over
     __import__("switch").finish()
-from firmware import board  # noqa: E402
+from firmware import board
 
 board.this().boot()
 gc.collect()

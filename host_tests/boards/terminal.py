@@ -3,9 +3,10 @@
     micropython -i -c "import host_tests.boards.terminal"
 
 PETREL_PORT is the board, PETREL_FLASH the file that is its flash (LittleFS, mounted at the root),
-PETREL_AIR the air around it (`script`), PETREL_VERSION a MicroPython version that it should claim. The host's files are under /host. Then
-boot.py and main.py run, and whatever becomes of them, the REPL follows (py/../shared/runtime/
-pyexec.c); a reset ends the process, and whoever started it starts it again.
+PETREL_AIR the air around it (`script`), PETREL_VERSION a MicroPython version that it should claim.
+The host's files are under /host. Then boot.py and main.py run, and whatever becomes of them, the
+REPL follows (shared/runtime/pyexec.c); a reset ends the process, and whoever started it starts it
+again.
 """
 
 import os

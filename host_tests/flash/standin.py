@@ -26,7 +26,8 @@ class Board:
     """`port` is where it is plugged in; `cut` is a loss of power, after which it starts again.
 
     flash_kb: of its file system. platform: "esp32" or "rp2". version: the MicroPython that it
-    claims to be, "1.24.1". air: file for host_tests/boards/script.py. `heard` is all that its console has said.
+    claims to be, "1.24.1". air: file for host_tests/boards/script.py. `heard` is all that its
+    console has said.
     """
 
     def __init__(self, folder, flash_kb=1024, platform="esp32", version=None, air=None):
