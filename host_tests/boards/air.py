@@ -37,6 +37,12 @@ class Point:
         self.bssid = bssid or ("ap" + ssid + "______")[:6].encode()
 
 
+class _Driver:
+    """What `network.WLAN` keeps of it (modules/network.py)."""
+
+    active, reconnects, told, pm, scans = False, -1, None, None, 0
+
+
 class Station:
     """What one board's radio is about. `look()` brings it up to now."""
 
@@ -47,6 +53,7 @@ class Station:
         self.session = 0  # rises with every change of the address
         self.retries = 0  # how often it tries again by itself; -1: for ever
         self.joins = []  # the ssids that it was told to join
+        self.driver = _Driver()
         self._left = 0
         self._wanted = None  # ssid, password, bssid
         self._until = 0

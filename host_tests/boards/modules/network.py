@@ -55,14 +55,14 @@ class WLAN:
     PM_NONE, PM_PERFORMANCE, PM_POWERSAVE = (0, 1, 2) if _ESP32 else (0xA11140, 0xA11142, 0xA11141)
 
     def __new__(cls, interface=0):
-        return _wlans[interface] if len(_wlans) > interface else object.__new__(cls)
+        return _wlans[interface]
 
     def active(self, on=None):
         if on is not None:
-            self._active = bool(on)
+            air.station.driver.active = bool(on)
             if not on:
                 air.station.leave()
-        return self._active
+        return air.station.driver.active
 
     def connect(self, ssid=None, key=None, *, bssid=None):
         self._must_be_active()
@@ -71,7 +71,7 @@ class WLAN:
             raise OSError("Wifi Internal Error")  # ESP_ERR_WIFI_CONN
         if ssid is not None and len(ssid.encode()) > 32:
             raise OSError("Wifi SSID Invalid")
-        air.station.retries = self._reconnects if _ESP32 else 0
+        air.station.retries = air.station.driver.reconnects if _ESP32 else 0
         air.station.join(ssid, key, bssid)
 
     def disconnect(self):
@@ -79,7 +79,7 @@ class WLAN:
         was = air.station.look()
         air.station.leave()
         if was not in (air.IDLE, air.FAILED):
-            self._told = None  # WIFI_REASON_ASSOC_LEAVE
+            air.station.driver.told = None  # WIFI_REASON_ASSOC_LEAVE
 
     def isconnected(self):
         return air.station.has_address()
@@ -87,37 +87,39 @@ class WLAN:
     def status(self, what=None):
         phase = air.station.look()
         if what == "rssi":
-            if phase not in (air.UP, air.FADING):
+            if phase not in (air.ADDRESS, air.UP, air.FADING):  # esp_wifi_sta_get_ap_info
                 raise OSError("Wifi Not Connected")
             return air.station.point.rssi
         if what is not None:
             raise ValueError("unknown status param")
         if phase in (air.UP, air.FADING):
-            self._told = None
+            air.station.driver.told = None
             return _code("up")
         if phase == air.FAILED:
-            self._told = air.station.why
-        if phase == air.FAILED or (_ESP32 and self._told):
-            return _code(self._told)
+            air.station.driver.told = air.station.why
+        if phase == air.FAILED or (_ESP32 and air.station.driver.told):
+            return _code(air.station.driver.told)
         if phase == air.ADDRESS:
             return _code("no address")
         return _code("idle" if phase == air.IDLE else "connecting")
 
     def scan(self):
-        if not self._active:
+        if not air.station.driver.active:
             raise OSError("STA must be active")
+        air.station.driver.scans += 1
         world.sleep(air.SCAN_MS // air.haste)
         found = [p for p in air.points if p.up]
         return [(p.ssid.encode(), p.bssid, p.channel, p.rssi, 3, False) for p in found]
 
     def config(self, *names, **values):
         if names:
-            return {"mac": world.unique_id[-6:], "pm": self.pm, "channel": 1}[names[0]]
+            known = {"mac": world.unique_id[-6:], "pm": air.station.driver.pm, "channel": 1}
+            return known[names[0]]
         for name, value in values.items():
             if name == "pm":
-                self.pm = value
+                air.station.driver.pm = value
             elif name == "reconnects" and _ESP32:
-                self._reconnects = value
+                air.station.driver.reconnects = value
             elif name not in ("hostname", "txpower", "channel"):
                 raise ValueError("unknown config param")
         return None
@@ -130,13 +132,8 @@ class WLAN:
         return self.ifconfig()[:2]
 
     def _must_be_active(self):
-        if not self._active and _ESP32:
+        if not air.station.driver.active and _ESP32:
             raise OSError("Wifi Not Started")
 
 
-_wlans = []
-for _ in range(2):
-    _made = object.__new__(WLAN)
-    _made._active, _made._reconnects, _made._told = False, -1, None
-    _made.pm = WLAN.PM_PERFORMANCE
-    _wlans.append(_made)
+_wlans = [object.__new__(WLAN) for _ in range(2)]
