@@ -3,10 +3,14 @@ watchdog, what outlives a reset, the LED.
 """
 
 import itertools
+import json
+import os
 
 import pytest
 
 from host_tests.chip import Chip
+from host_tests.harness import data
+from host_tests.harness.config import config as config_of
 
 HOME = {"ssid": "home", "password": "secret"}
 SHED = {"ssid": "shed", "password": "spade"}
@@ -207,3 +211,23 @@ def test_what_the_led_shows(chip):
     assert shown["online"] == [2000] * 8
     assert sorted(shown["offline"]) == [0] * 6 + [65535] * 2
     assert shown["safe mode"] == 32768
+
+
+# ---- the whole application
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("port", ["esp32", "rp2"] if os.environ.get("PETREL_SOAK") else ["rp2"])
+def test_a_day_without_a_network_resets_nothing(port, tmp_path):
+    """A network failure is never a boot failure, and readings go on being taken."""
+    config = config_of(1883, wifi=[HOME, SHED], sensor={"every_s": 60, "speed": 1, "loop": True})
+    config["reconnect"] = {"first_s": 1, "max_s": 120}
+    config["sensors"][0]["file"] = str(data.DATA / data.MOTE)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with Chip("outaging", heap="16M", PETREL_FLASH=str(tmp_path), PETREL_PORT=port) as chip:
+        told = chip.call("outage", 24, deadline_s=100)
+    assert (told["reset"], told["bitten"], told["problem"]) == (None, False, None)
+    assert (told["counted"], told["boots"]) == ("1", "0")
+    assert told["sampled"] == 24 * 60
+    assert told["failures"] > 300 and told["joins"] > 300
+    assert told["retained"][1:3] == [1, 255], "the black box: WiFi, more than 255 times"
