@@ -85,7 +85,7 @@ def _parts(board, config, queue, reserve):
     identity = _identity(board, config)
     commands = Commands(board, identity, clock, vitals, channels)
     reserve.clear()
-    link = link.Link(config[name], identity, clock, commands.receive, longest)
+    link = link.Link(dict(config[name], **payload), identity, clock, commands.receive, longest)
     ms = min(_ms(s["every_s"]) // s.get("speed", 1) for s in config["sensors"])
     encoder = encoder.Encoder(channels, identity.stream, identity.id, ms, payload["batch"])
     outbox = Outbox(queue, encoder, len(channels), clock, message_bytes, link.window)
@@ -189,6 +189,6 @@ def _identity(board, config):
     about = {"v": VERSION, "boot": board.reset_cause}
     about.update(board.birth())
     for name in config["links"]:
-        if config[name]["insecure"] and not config[name]["tls"]:
+        if config[name]["insecure"] and not config[name].get("tls"):
             about["insecure"] = True
     return Identity(config["device"]["id"] or board.unique_id(), stream, before, about)

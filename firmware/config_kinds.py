@@ -23,8 +23,9 @@ def check(config, folder):
     from .config_limits import limits
 
     state = _Check(folder)
-    if isinstance(config, dict) and config.get("links") == ["mqtt"] and "mqtt" not in config:
-        config["mqtt"] = {}
+    for name in ("mqtt", "coap"):
+        if isinstance(config, dict) and config.get("links") == [name] and name not in config:
+            config[name] = {}
     result = state.table(config, "", config_rules.ROOT)
     if not state.problems:
         limits(result, state.problem)

@@ -8,7 +8,10 @@ def limits(config, problem):
     """Report what does not go together to `problem(path, found, allowed)`."""
     _device(config["device"]["id"], problem)
     for name in config["links"]:
-        _link(name, config[name], problem)
+        if config[name] is None:
+            problem(name, "missing", "a link needs its section, which may be {}")
+        else:
+            _link(name, config[name], problem)
     if config["reconnect"]["first_s"] > config["reconnect"]["max_s"]:
         problem("reconnect.first_s", "more than reconnect.max_s", "it must not be the longer one")
     _channels(config["sensors"], problem)
@@ -30,18 +33,18 @@ def _device(device_id, problem):
 
 
 def _link(name, link, problem):
-    tls = link["tls"]
+    tls = link.get("tls")
     for host in [link["host"]] + link.get("hosts", []):
         if tls is None and not link["insecure"] and not _is_loopback(host):
-            problem(
-                name + ".tls",
-                "plain text to %s" % host,
-                'give "tls", or say "insecure": true and bear it',
-            )
+            found = "plain text to %s" % host
+            if "tls" in link:
+                problem(name + ".tls", found, 'give "tls", or say "insecure": true and bear it')
+            else:
+                problem(name + ".insecure", found, 'only "insecure": true allows it')
     if tls is not None:
         module = __import__("firmware.config_tls", None, None, ("check",))
         module.check(name + ".tls", tls, problem)
-    if link["password"] is not None and link["username"] is None:
+    if link.get("password") is not None and link["username"] is None:
         problem(name + ".username", "missing", "a password needs one")
 
 

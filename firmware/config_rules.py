@@ -50,8 +50,9 @@ ROOT = {
     "board": (None, "section"),
     "time": (None, "section"),
     # The protocols, in order of preference.
-    "links": (["umqtt"], "list", 1, 1, (..., "choice", "mqtt", "umqtt")),
+    "links": (["umqtt"], "list", 1, 1, (..., "choice", "mqtt", "umqtt", "coap")),
     "mqtt": (None, "section"),
+    "coap": (None, "section"),
     "umqtt": (
         {},
         "table",
