@@ -40,7 +40,10 @@ def _config(board):
     from .config import ConfigError, load
 
     try:
-        return load(board.config_path, board.sections)
+        config = load(board.config_path, board.sections)
+        if config["coap"]:
+            config["coap"]["format"] = config["payload"]["format"]
+        return config
     except ConfigError as error:
         for line in error.problems:
             log("config", line)
@@ -85,7 +88,7 @@ def _parts(board, config, queue, reserve):
     identity = _identity(board, config)
     commands = Commands(board, identity, clock, vitals, channels)
     reserve.clear()
-    link = link.Link(dict(config[name], **payload), identity, clock, commands.receive, longest)
+    link = link.Link(config[name], identity, clock, commands.receive, longest)
     ms = min(_ms(s["every_s"]) // s.get("speed", 1) for s in config["sensors"])
     encoder = encoder.Encoder(channels, identity.stream, identity.id, ms, payload["batch"])
     outbox = Outbox(queue, encoder, len(channels), clock, message_bytes, link.window)

