@@ -35,8 +35,8 @@ async def connect(
     host, port, resolver, tls=None, path="/", protocol=None, headers=(), out_bytes=1280
 ):
     """Return a Stream. The arguments are those of tcp.connect and of Handshake; `out_bytes` is
-    the longest frame. Raises tcp.ConnectError, at the stage "websocket" for a handshake that
-    failed, and ValueError for a certificate that does not verify.
+    the longest frame. Raises tcp.ConnectError, at the stage "tls" for a certificate that does not
+    verify, "websocket" for a handshake that failed.
     """
     handshake = made_for(host, port, tls, path, protocol, headers)
     under = await tcp.connect(host, port, resolver, tls)
@@ -107,6 +107,8 @@ class Connection:
                 self._first = bytes(answer[:n])
         except OSError as error:
             raise tcp.ConnectError("websocket", tcp.reason(error))
+        except ValueError as error:  # a certificate, told in several lines
+            raise tcp.ConnectError("tls", " ".join(str(error).split()))
         event = self._engine.next_event()
         if event[0] == "closed":
             raise tcp.ConnectError("websocket", event[2])
