@@ -17,10 +17,13 @@ START_S = 5
 
 
 class Plug:
-    """Relays connections from `port` to the broker's `target` port, in a thread of its own."""
+    """Relays connections from `port` to the broker's `target` port, in a thread of its own.
 
-    def __init__(self, target):
-        self.target = target
+    Every byte takes `delay_s` longer, each way.
+    """
+
+    def __init__(self, target, delay_s=0):
+        self.target, self._delay_s = target, delay_s
         self.port = free_port()
         self.plugged = False
         self._loop = asyncio.new_event_loop()
@@ -72,7 +75,7 @@ class Plug:
             upstream, upstream_writer = await asyncio.open_connection(HOST, self.target)
             writers.append(upstream_writer)
             ways = [(reader, upstream_writer), (upstream, writer)]
-            pumps = [asyncio.create_task(_pump(*way)) for way in ways]
+            pumps = [asyncio.create_task(_pump(*way, self._delay_s)) for way in ways]
             try:
                 await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -86,10 +89,19 @@ class Plug:
                 each.transport.abort()
 
 
-async def _pump(reader, writer):
+async def _pump(reader, writer, delay_s):
+    loop = asyncio.get_running_loop()
     try:
         while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
+            if delay_s:
+                loop.call_later(delay_s, _late, writer, data)
+            else:
+                writer.write(data)
+                await writer.drain()
     except OSError:
         pass
+
+
+def _late(writer, data):
+    if not writer.is_closing():
+        writer.write(data)
