@@ -17,6 +17,7 @@ package("mqtt", base_path="..", files=(
     "properties.py",
     "resume.py",
     "session.py",
+    "simple.py",
     "utf8.py",
 ))
 module("tcp.py", base_path="..")
