@@ -21,7 +21,7 @@ LIBRARIES = {path.stem for path in (ROOT / "lib").iterdir() if path.name[0] not 
 # Where the libraries meet asyncio, the network and the file system.
 EDGES = {
     "lib/tcp.py", "lib/wake.py", "lib/journal/disk.py", "lib/mqtt/client.py", "lib/mqtt/life.py",
-    "lib/mqtt/again.py", "lib/mqtt/inbox.py", "lib/websocket/stream.py",
+    "lib/mqtt/again.py", "lib/mqtt/inbox.py", "lib/mqtt/simple.py", "lib/websocket/stream.py",
     "lib/websocket/messages.py",
     "lib/udp.py", "lib/coap/endpoint.py", "lib/coap/client.py", "lib/coap/observation.py",
     "lib/coap/server.py",

@@ -74,8 +74,9 @@ class Plug:
         try:
             upstream, upstream_writer = await asyncio.open_connection(HOST, self.target)
             writers.append(upstream_writer)
-            ways = [(reader, upstream_writer), (upstream, writer)]
-            pumps = [asyncio.create_task(_pump(*way, self._delay_s)) for way in ways]
+            ways = ((reader, upstream_writer), (upstream, writer))
+            pumps = [asyncio.create_task(_pump(way_in, way_out, self._delay_s))
+                     for way_in, way_out in ways]
             try:
                 await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
             finally:

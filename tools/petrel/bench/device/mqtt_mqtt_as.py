@@ -93,7 +93,10 @@ async def main():
 
 prepare()
 before = used()
-from mqtt_as import MQTTClient, config  # noqa: E402
+from mqtt_as import (  # noqa: E402  # pyright: ignore[reportMissingImports]
+    MQTTClient,
+    config,
+)
 
 imported = used() - before
 
