@@ -15,6 +15,10 @@ class Link:
         self._link = link
         self._network = network
 
+    @property
+    def owed(self):
+        return self._link.owed
+
     async def open(self):
         """The stage "wifi" is an access point that would not have us."""
         self._network.told("connecting")

@@ -10,6 +10,7 @@ new.
 """
 
 import hashlib
+import itertools
 import json
 import re
 import subprocess
@@ -26,6 +27,9 @@ from petrel.flash.link import PLATFORMS, Link, check, find_port
 BIRTH_S = 60
 _BIRTH = re.compile(r"uplink: online over ")
 _TROUBLE = re.compile(r"^Traceback|^\w*Error: |\bconfig: |safe_mode: |\bapp: ended by an error")
+_EXCEPTION = re.compile(r"^\w*(Error|Exception)\b")
+_TRACE = re.compile(r"^Traceback|^  File ")
+_MORE_LINES = 40
 WHOLE = ("firmware", "lib")  # as in switch.py
 _SLACK_BLOCKS = 8  # for the file system itself
 _SWITCH = (ROOT / "switch.py").read_text()
@@ -165,18 +169,32 @@ def into_romfs(link, facts, files, say):
 
 def await_birth(link, say):
     """Until the device is online (0), or the console says why it is not (1)."""
-    last = []
-    for line in link.lines(BIRTH_S):
+    last = ""
+    lines = link.lines(BIRTH_S)
+    for line in lines:
         if line:
             say("  " + line)
-            last.append(line)
+            last = line
         if _BIRTH.search(line):
             say("it is online")
             return 0
-        if _TROUBLE.search(line) and not line.startswith("Traceback"):
-            raise Failure(f"the device does not start: {line}")
-    shown = f"; its last word: {last[-1]}" if last else " and has said nothing"
+        if _TROUBLE.search(line):
+            raise Failure(f"the device does not start: {_reason(lines, line, say)}")
+    shown = f"; its last word: {last}" if last else " and has said nothing"
     raise Failure(f"the device was not online within {BIRTH_S} s{shown}")
+
+
+def _reason(lines, line, say):
+    """The exception that follows a word of trouble, or that word itself."""
+    if _EXCEPTION.search(line):
+        return line
+    for more in itertools.islice(lines, _MORE_LINES):
+        say("  " + more)
+        if _EXCEPTION.search(more):
+            return more
+        if not _TRACE.search(more):
+            break
+    return line
 
 
 def run_logs(port, say=_say):
