@@ -30,6 +30,8 @@ class App:
         )
         if health.network:
             self._parts += (health.network.run(),)
+        if outbox.flash:
+            self._parts += (outbox.run(vitals),)
         self._over = asyncio.Event()
         self._why = None
         self._failure = None
@@ -42,16 +44,19 @@ class App:
         asyncio.get_event_loop().set_exception_handler(self._on_error)
         tasks = [asyncio.create_task(part) for part in self._parts]
         await self._over.wait()
+        outbox = self._outbox
         if self._failure:
+            if outbox.flash:
+                outbox.close()
             raise self._failure
         self._sampler.stop()
         await self._uplink.stop(self._why, _DRAIN_MS)
         for task in tasks:
             task.cancel()
-        outbox = self._outbox
-        remember(self.board, identity.stream, outbox.acked)
-        if len(outbox):
-            log("app", "%d readings were not delivered and go with the memory" % len(outbox))
+        lost = outbox.close() if outbox.flash else len(outbox)
+        remember(self.board, identity.stream, outbox.acked if lost else outbox.sampled)
+        if lost:
+            log("app", "%d readings were not delivered and go with the memory" % lost)
         counts = (self._why, outbox.sampled, outbox.acked, outbox.dropped)
         log("app", "%s; sampled %d acked %d dropped %d" % counts)
 

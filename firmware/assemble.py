@@ -18,6 +18,8 @@ from .log import log, uptime
 
 _APP_BYTES = const(50_000)  # what the application takes beside the queue, in words of 32 bits
 _FRAME_BYTES = const(30_000)  # and for frames, the learning of profiles included
+_FLASH_BYTES = const(32_000)  # what it takes more when the queue is in flash too
+_CACHE_BYTES = const(4096)  # RAM for readings that are in flash anyway
 _LEAST_QUEUE = const(2048)  # bytes that the queue gets in any case
 _BUFFER_BYTES = const(1536)  # what the buffers take beside two messages
 
@@ -29,7 +31,7 @@ def assemble(board):
     config = _config(board)
     if config is None:
         return None
-    queue = _queue(config["queue"]["limit_kb"], config["payload"]["format"] == "frame")
+    queue = _queue(config["queue"], config["payload"]["format"] == "frame")
     # The buffers are made last, when the heap is in pieces: keep a whole one for them.
     message_bytes = min(config["limits"]["message_bytes"], 128 * config["payload"]["batch"])
     reserve = [bytearray(2 * message_bytes + _BUFFER_BYTES)]
@@ -52,13 +54,18 @@ def _config(board):
         forget("config", "sensors", "payloads")
 
 
-def _queue(limit_kb, frames):
+def _queue(options, frames):
     """The readings' memory: what the config asks for, or what the heap can spare."""
     app_bytes = _APP_BYTES + (_FRAME_BYTES if frames else 0)
+    asked = options["limit_kb"] * 1024
+    if options["durability"] != "ram":
+        app_bytes += _FLASH_BYTES
+    if options["durability"] == "always":
+        asked = min(asked, _CACHE_BYTES)
     if sys.maxsize > 0x7FFFFFFF:
         app_bytes *= 2
-    limit = max(_LEAST_QUEUE, min(limit_kb * 1024, gc.mem_free() - app_bytes))
-    if limit < limit_kb * 1024:
+    limit = max(_LEAST_QUEUE, min(asked, gc.mem_free() - app_bytes))
+    if limit < asked and options["durability"] == "ram":
         log("app", "%d bytes for the queue; queue.limit_kb is more than is free" % limit)
     return RingQueue(limit)
 
@@ -70,7 +77,6 @@ def _parts(board, config, queue, reserve):
     from .clock import Clock
     from .commands import Commands
     from .health import Health
-    from .outbox import Outbox
     from .vitals import Vitals
 
     name, payload = config["links"][0], config["payload"]
@@ -79,30 +85,45 @@ def _parts(board, config, queue, reserve):
     if sensors is None:
         return None
     channels = [channel for sensor in sensors for channel in sensor.channels]
-    largest = payload["batch"] * (encoder.most_bytes(channels) + 1) + 1
-    message_bytes = min(largest, config["limits"]["message_bytes"])
-    longest = max(message_bytes, 256 + 48 * len(channels))  # the second: the response to `info`
-    _forget_checks(encoder)
     clock = Clock(uptime, board.wall_ms)
     vitals = Vitals(clock)
     identity = _identity(board, config)
-    commands = Commands(board, identity, clock, vitals, channels)
+    flash = _open(board, config, identity, channels, clock)
+    largest = payload["batch"] * (encoder.most_bytes(channels) + 1) + 1
+    message_bytes = min(largest, config["limits"]["message_bytes"])
+    message_bytes = flash.most_bytes(message_bytes) if flash else message_bytes
+    longest = max(message_bytes, 256 + 48 * len(channels))  # the second: the response to `info`
+    _forget_checks(encoder)
     reserve.clear()
+    commands = Commands(board, identity, clock, vitals, channels)
     link = link.Link(config[name], identity, clock, commands.receive, longest)
     ms = min(_ms(s["every_s"]) // s.get("speed", 1) for s in config["sensors"])
-    encoder = encoder.Encoder(channels, identity.stream, identity.id, ms, payload["batch"])
-    outbox = Outbox(queue, encoder, len(channels), clock, message_bytes, link.window)
-    outbox.batch, outbox.max_age_ms = payload["batch"], _ms(payload["max_age_s"])
+    more = identity.id, ms, payload["batch"]
+    encoder = encoder.Encoder(channels, identity.stream, *more)
+    parts = queue, encoder, len(channels), clock, message_bytes, link.window
+    outbox = flash.outbox(parts, more) if flash else _outbox(config, parts)
     sampler = _sampler(config, sensors, outbox, clock, vitals)
     health = Health(identity, clock, vitals, sampler, outbox)
     health.network = board.network(config, clock, sampler)
     uplink = _uplink(config, link, outbox, clock, vitals, health)
-    health.uplink = commands.uplink = uplink
-    commands.sampler = sampler
+    commands.uplink, commands.sampler = uplink, sampler
     commands.app = App(board, identity, vitals, sampler, outbox, uplink, commands, health)
-    if payload["format"] == "frame":
-        _profile(board, encoder, identity.stream, vitals, uplink, health, longest)
+    _profile(board, config, encoder, identity.stream, vitals, uplink, health, longest)
     return commands.app
+
+
+def _outbox(config, parts):
+    oldest = config["queue"]["when_full"] == "drop_oldest"
+    module = "firmware.outbox" if oldest else "firmware.refusing"
+    return __import__(module, None, None, ("Outbox",)).Outbox(*parts)
+
+
+def _open(board, config, identity, channels, clock):
+    """The rest of the queue, None where it is in RAM alone."""
+    if config["queue"]["durability"] == "ram":
+        return None
+    module = __import__("firmware.assemble_flash", None, None, ("open",))
+    return module.open(board, config, identity, channels, clock)
 
 
 def _sensors(board, config):
@@ -149,14 +170,22 @@ def _uplink(config, link, outbox, clock, vitals, health):
         from .links import wifi
 
         link = wifi.Link(link, health.network)
+    payload = config["payload"]
+    outbox.batch, outbox.max_age_ms = payload["batch"], _ms(payload["max_age_s"])
     reconnect = config["reconnect"]
     backoff = Backoff(_ms(reconnect["first_s"]), _ms(reconnect["max_s"]))
     rate = RateLimit(config["limits"]["publish_per_s"], clock.now())
     name = config["links"][0]
-    return Uplink(name, link, outbox, clock, vitals, backoff, rate, health.publish)
+    uplink = Uplink(name, link, outbox, clock, vitals, backoff, rate, health.publish)
+    health.uplink = uplink
+    if outbox.flash:
+        outbox.flash.uplink = uplink
+    return uplink
 
 
-def _profile(board, encoder, stream, vitals, uplink, health, most_bytes):
+def _profile(board, config, encoder, stream, vitals, uplink, health, most_bytes):
+    if config["payload"]["format"] != "frame":
+        return
     from .profile import Profile
 
     profile = Profile(board, encoder, stream, vitals, uplink.post, uplink.on_online, most_bytes)

@@ -34,6 +34,6 @@ class Clock:
             self.sync()
         return self._offset is not None
 
-    def unix_ms(self, uptime_ms):
+    def unix_ms(self, due_ms):
         """The Unix time of a moment of uptime in ms, or None while the clock is not set."""
-        return uptime_ms + self._offset if self.is_set() else None
+        return due_ms + self._offset if self.is_set() else None

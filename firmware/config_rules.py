@@ -95,10 +95,19 @@ ROOT = {
         {},
         "table",
         {
-            # Memory for readings that can't be delivered yet; less where so much is not free.
+            # Room for readings that can't be delivered yet: in flash (40 at least), and in memory
+            # (less where so much is not free).
             "limit_kb": (64, "integer", 1, 16384),
             # What gives way; it is counted.
-            "when_full": ("drop_oldest", "choice", "drop_oldest"),
+            "when_full": ("drop_oldest", "choice", "drop_oldest", "drop_newest"),
+            # `always`: a reading is in flash as soon as it is taken. `spill`: when the link is
+            # down, when it is older than `spill_after_s`, or when the device stops. `ram`: never.
+            "durability": ("spill", "choice", "always", "spill", "ram"),
+            # The oldest that a power cut takes with it; null: `payload.max_age_s` and a minute.
+            "spill_after_s": (None, "seconds", 1, 86400),
+            # After an outage: the backlog goes first, with every fourth message for fresh
+            # readings, or the fresh go first.
+            "order": ("oldest_first", "choice", "oldest_first", "newest_first"),
         },
     ),
     "reconnect": (

@@ -33,7 +33,8 @@ class Health:
         acknowledged, "queued" and "dropped" readings, "late_ms" the latest reading since the last
         health, "skipped" readings, "failed" reads a sensor, "connects", "acks" messages
         acknowledged, "posts_dropped", "free" heap in bytes, "edges_dropped" where sensors have
-        edges, "profile" the revision of the frame profile in use, where there are frames}
+        edges, "profile" the revision of the frame profile in use, where there are frames, "flash"
+        what `DurableOutbox.health` says}
         """
         sampler, outbox, uplink = self._sampler, self._outbox, self.uplink
         gc.collect()
@@ -58,6 +59,8 @@ class Health:
             health["profile"] = self.profile.revision()
         if self.network:
             health.update(self.network.health())
+        if outbox.flash:
+            health["flash"] = outbox.health()
         sampler.late_ms = 0
         return compact(health)
 

@@ -4,7 +4,8 @@
                           ^---- rewind(): the connection is gone, everything not done is sent again
 
 A message leaves once `batch` readings wait, the oldest has waited `max_age_ms`, or `flush` is
-set; it holds as many of them as fit `message_bytes`, never part of one.
+set; it holds as many of them as fit `message_bytes`, never part of one. This is all of
+`"durability": "ram"`; `firmware/durable.py` adds the flash.
 """
 
 from wake import Wake
@@ -19,6 +20,8 @@ class Outbox:
     `queue` has the journal's interface. Memory: the queue's, `messages` buffers of
     `message_bytes`, one record.
     """
+
+    flash = None
 
     def __init__(self, queue, encoder, channels, clock, message_bytes, messages=1):
         self.batch = 1

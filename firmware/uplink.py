@@ -96,13 +96,13 @@ class Uplink:
                     self._backoff.reset()
                 await self._wait(error)
 
-    async def stop(self, why, drain_ms):
-        """End politely: deliver what is queued for at most `drain_ms`, say `why`, close. A
+    async def stop(self, why, max_ms):
+        """End politely: deliver what is queued for at most `max_ms`, say `why`, close. A
         connection that is being made may still be made in that time; a new one is not begun.
         """
         self._outbox.flush = True
         self._outbox.changed.set()  # whoever waits for a batch to fill
-        end = self._clock.now() + drain_ms
+        end = self._clock.now() + max_ms
         while self._clock.now() < end and self._may_deliver():
             await self._outbox.changed.wait_ms(50)
         if self.state == _ONLINE:
@@ -119,9 +119,9 @@ class Uplink:
             return self._posts or self._under_way or len(self._outbox)
         return self.state == _OPENING
 
-    def _set_state(self, state, within_ms):
+    def _set_state(self, state, ms):
         self.state = state
-        self._vitals.within("uplink", within_ms)
+        self._vitals.within("uplink", ms)
 
     async def _wait(self, error):
         if self.state == _STOPPED:
@@ -150,13 +150,14 @@ class Uplink:
                 await task
             except asyncio.CancelledError:
                 pass
+        self._outbox.rewind()
         if self._error:
             raise self._error
 
-    async def _guard(self, coroutine):
-        """Run one part of an open connection; the first that fails ends them all."""
+    async def _guard(self, part):
+        """Run a part of an open connection; the first that fails ends them all."""
         try:
-            await coroutine
+            await part
         except Exception as error:  # what nobody expected ends the app, when `_serve` raises it
             self._error = self._error or error
             self._ended.set()

@@ -150,7 +150,10 @@ WORDS = [
     ("umqtt.hosts", 1, 'umqtt.hosts: unknown key; did you mean "host"?'),
     ("sensor", [], 'sensor: unknown key; did you mean "sensors"?'),
     ("sensors[0].chanels", {}, 'sensors[0].chanels: unknown key; did you mean "channels"?'),
-    ("queue.zzz", 1, "queue.zzz: unknown key; known here: limit_kb, when_full"),
+    (
+        "queue.zzz", 1,
+        "queue.zzz: unknown key; known here: durability, limit_kb, order, spill_after_s, when_",
+    ),
     ("umqtt.password", "geheim\n", "umqtt.password: "),
 ]
 

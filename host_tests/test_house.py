@@ -33,7 +33,10 @@ KEEPS_TIME = {"lib/ticks.py"}
 MEASURED_INSIDE = "tools/petrel/bench/device/"  # scripts that run on the device, not on the host
 
 # Who puts the application together, and may know all of it.
-COMPOSERS = {"firmware.app", "firmware.assemble", "firmware.start"}
+COMPOSERS = {
+    "firmware.app", "firmware.assemble", "firmware.assemble_flash", "firmware.start",
+}
+OF_OUTBOX = ("durable", "backlog", "flash", "lives", "refusing")
 # The parts of the application, and what each may know of another: types that travel with the data.
 PARTS = {
     "firmware.board": set(),
@@ -41,7 +44,7 @@ PARTS = {
     "firmware.payloads": set(),
     "firmware.links": set(),
     "firmware.sampler": {"firmware.sensors"},
-    "firmware.outbox": {"firmware.links"},
+    "firmware.outbox": {"firmware.links", "firmware.sensors"},
     "firmware.uplink": {"firmware.links"},
     "firmware.health": set(),
     "firmware.commands": {"firmware.actions"},
@@ -84,6 +87,8 @@ def part_of(name):
     """The part that a module of the application belongs to, or None."""
     if within(name, "firmware.config_kinds", "firmware.config_limits", "firmware.config_check"):
         return "firmware.config"
+    if within(name, *("firmware." + own for own in OF_OUTBOX)):
+        return "firmware.outbox"
     return next((part for part in PARTS if within(name, part)), None)
 
 

@@ -56,7 +56,7 @@ class RingQueue:
             raise ValueError(
                 "a record of %d bytes can't fit a queue of %d" % (length, len(memory))
             )
-        while not self._room(size):
+        while not self.room(size):
             self._remove_oldest()
             self.dropped += 1
         at = self._head
@@ -114,8 +114,8 @@ class RingQueue:
             return 0
         return at
 
-    def _room(self, size):
-        """Point `head` at `size` free bytes, or return False."""
+    def room(self, size):
+        """Point `head` at `size` free bytes, two of them for the length, or return False."""
         if not self._count:
             self._head = self._tail = 0
         elif self._head <= self._tail:  # wrapped (equal: full)

@@ -11,6 +11,7 @@ watchdog(ms)                   arm or feed: without another call within `ms` the
                                a board may wait longer, where its calls may block longer
 load(name) -> bytes or None    small state that survives a reset and a power cut
 save(name, data)               replaces it as a whole
+path(name)                     where that state is, or what else is kept in files
 boot()                         what comes before the application; returns
 problem                        None, or why the application is not to be started
 birth()                        what the birth says of the life before: {"last": ...} or nothing
@@ -34,6 +35,7 @@ and what `network` gives has `await up()`, OSError with the reasons if there is 
 `told(how)`, how a connection fares (`firmware/links/wifi.py`); `await run()`; `health()`.
 """
 
+import os
 import sys
 
 _device = None
@@ -44,5 +46,7 @@ def this():
     global _device
     if _device is None:
         name = {"linux": "unix", "darwin": "unix"}.get(sys.platform, sys.platform)
+        if name == "unix" and os.getenv("PETREL_CLOCK"):
+            name += "_clock"
         _device = __import__("firmware.board." + name, None, None, ("Board",)).Board()
     return _device

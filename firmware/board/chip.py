@@ -67,6 +67,9 @@ class Board:
     def save(self, name, data):
         files.save(name, data)
 
+    def path(self, name):
+        return name
+
     # ---- the network
 
     def network(self, config, clock, sampler):

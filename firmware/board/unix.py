@@ -30,9 +30,6 @@ class Board:
         self._state = os.getenv("PETREL_STATE") or "."
         self._watchdog_ms = int(os.getenv("PETREL_WATCHDOG_MS") or 60_000)
         self._wired = bool(os.getenv("PETREL_SUPERVISED"))
-        self._clock_set = (
-            os.getenv("PETREL_CLOCK") != "unset"
-        )  # a board that has no time yet, for tests
 
     def boot(self):
         """`petrel run` looks after a device that can't live."""
@@ -50,7 +47,7 @@ class Board:
 
     def wall_ms(self):
         """`time.time` is a float here; the integer clock counts from 1970."""
-        return time.time_ns() // 1_000_000 if self._clock_set else None
+        return time.time_ns() // 1_000_000
 
     def network(self, config, clock, sampler):
         """The host's network is up, or the link finds out."""
@@ -64,14 +61,14 @@ class Board:
 
     def load(self, name):
         try:
-            with open(self._path(name), "rb") as file:
+            with open(self.path(name), "rb") as file:
                 return file.read()
         except OSError:
             return None
 
     def save(self, name, data):
         """A rename replaces the old state at one moment."""
-        path = self._path(name)
+        path = self.path(name)
         with open(path + ".new", "wb") as file:
             file.write(data)
         os.rename(path + ".new", path)
@@ -109,7 +106,7 @@ class Board:
     def exit(self, status):
         sys.exit(status)
 
-    def _path(self, name):
+    def path(self, name):
         return self._state + "/" + name
 
 

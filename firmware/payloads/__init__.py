@@ -3,6 +3,7 @@
 An encoder is made with (channels, stream, device id, nominal interval in ms, batch) and writes
 into the buffer it is given:
 
+    stream(stream)                     the readings to come are of another life
     begin(buffer, limit)               a message of at most `limit` bytes, in a buffer of one more
     add(number, due, values) -> bool   one reading more; False if it does not fit, and is not added
     finish() -> start, end             where the message is in the buffer

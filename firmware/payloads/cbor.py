@@ -25,6 +25,8 @@ class Encoder(Json):
     def __init__(self, channels, stream, *_):
         Json.__init__(self, channels, stream)
         self._channels = [(cbor.text(channel.key), channel.decimals) for channel in channels]
+
+    def stream(self, stream):
         self._head = b"\x61s" + cbor.integer(stream) + b"\x61n"
 
     def one(self, number, due, values):

@@ -40,11 +40,15 @@ class Encoder:
         del described, Schema, channel
         frame.forget("schema")
         self._steps = [(i,) + _ratio(c) for i, c in enumerate(channels) if c.step]
-        self.frame.begin(stream)
+        self.stream(stream)
         self._out = memoryview(b"")
         self._dated = False
         self.first = self.count = self.turn = 0
         self.made = Wake()
+
+    def stream(self, stream):
+        self.frame.clear()
+        self.frame.begin(stream)
 
     def begin(self, buffer, limit):
         self.frame.clear()

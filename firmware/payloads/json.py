@@ -31,9 +31,12 @@ class Encoder:
 
     def __init__(self, channels, stream, *_):
         self._channels = [(',"%s":' % channel.key, channel.decimals) for channel in channels]
-        self._head = '{"s":%d,"n":' % stream
+        self.stream(stream)
         self._buffer = bytearray()
         self._limit = self._end = self.count = 0
+
+    def stream(self, stream):
+        self._head = '{"s":%d,"n":' % stream
 
     def begin(self, buffer, limit):
         self._buffer = buffer

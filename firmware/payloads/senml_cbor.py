@@ -33,9 +33,12 @@ class Encoder:
                 head += _UNIT + cbor.text(channel.unit)
             self._channels.append((head, 2 if channel.unit else 1, channel.decimals))
         self._base = _BASE_NAME + cbor.text("devices/" + device_id + "/")
-        self._stream = cbor.text("stream") + cbor.integer(stream)
+        self.stream(stream)
         self._buffer = bytearray()
         self._limit = self._end = self._base_ms = self.count = 0
+
+    def stream(self, stream):
+        self._stream = cbor.text("stream") + cbor.integer(stream)
 
     def begin(self, buffer, limit):
         self._buffer = buffer

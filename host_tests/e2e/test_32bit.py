@@ -31,7 +31,8 @@ def small(device, tmp_path):
 
     def start(port, *more_flags, **changes):
         sensor = {"file": file, "speed": 1000, **changes.pop("sensor", {})}
-        return device(quick(port, sensor=sensor, **changes), flags=[*flags, *more_flags])
+        settings = quick(port, sensor=sensor, queue={"durability": "ram"}, **changes)
+        return device(settings, flags=[*flags, *more_flags])
 
     return start
 

@@ -68,7 +68,7 @@ def test_a_queue_that_is_too_small_drops_the_oldest_and_counts_it(proxy, receive
     reconnect = {"first_s": 0.05, "max_s": 0.2}
     settings = quick(
         proxy.port,
-        queue={"limit_kb": 2},
+        queue={"limit_kb": 2, "durability": "ram"},
         sensor={"speed": 2500},
         payload={"batch": 10},
         reconnect=reconnect,

@@ -73,7 +73,7 @@ def test_a_device_that_samples_faster_than_it_sends_can_be_stopped(mosquitto, re
 
 def test_a_stop_without_a_connection_is_quick_and_says_what_goes_lost(proxy, device):
     proxy.refuse()
-    started = device(quick(proxy.port))
+    started = device(quick(proxy.port, queue={"durability": "ram"}))
     started.wait_log("connection refused", SOON_S)
     assert started.stop(deadline_s=3) == 0
     lost = started.wait_log(r"(\d+) readings were not delivered", SOON_S)[1]

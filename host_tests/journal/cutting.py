@@ -123,7 +123,7 @@ class Cutter:
         story.check(journal, before, after)
         kept = list(journal.entries())
         lost = journal.dropped
-        start = journal._last
+        start = journal.last
         taken = journal.append(b"after the cut")
         done = len(device.log)
         fresh = (start + 1, 77, 1, b"after the cut")
@@ -211,7 +211,7 @@ def without_marks(kind):
     def forgetful(self):
         if not self._claimed:
             mark(self)
-        self._safe = self._floor
+        self._safe = self.floor
 
     Journal._mark = forgetful
     try:

@@ -99,8 +99,8 @@ class Story:
         for number in range(self.last - count + 1, self.last + 1):
             del self.kept[number]
         self.last -= count
-        if self.journal._last != self.last:
-            raise ValueError(f"the last number is {self.journal._last}, not {self.last}")
+        if self.journal.last != self.last:
+            raise ValueError(f"the last number is {self.journal.last}, not {self.last}")
 
     def moment(self, operations):
         self.moments.append((operations(), self.last, self.floor, self.dropped))
@@ -125,8 +125,8 @@ class Story:
         for number, stream, n, record in found:
             if self.kept.get(number) != (stream, n, record):
                 raise ValueError(f"record {number} is another")
-        first = numbers[0] if numbers else journal._last + 1
-        last = numbers[-1] if numbers else journal._last
+        first = numbers[0] if numbers else journal.last + 1
+        last = numbers[-1] if numbers else journal.last
         if numbers != list(range(first, last + 1)):
             raise ValueError(f"holes or disorder: {numbers}")
         if first > after[2] + 1:

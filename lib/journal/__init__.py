@@ -28,7 +28,6 @@ __all__ = (
     "JournalReadOnly", "JournalTaken",
 )
 
-_VERSION = 1
 _LEAST_BLOCKS = 10
 _SEGMENTS = 14  # at most: with more, LittleFS would split the directory
 _DIRECTORY_BLOCKS = 2
@@ -57,7 +56,8 @@ class Journal:
         self._claimed = False
         self._taken = False
         self._reload = False
-        self._floor = 0  # everything up to this number is released or dropped
+        self.floor = 0  # everything up to this number is released or dropped
+        self.last = 0  # the newest number
         self._safe = 0  # the floor on the flash
         self._holes = Holes()
         try:
@@ -80,7 +80,7 @@ class Journal:
 
     def __len__(self):
         """Records that are not released, but those known to be damaged."""
-        return self._last - self._floor - len(self._holes)
+        return self.last - self.floor - len(self._holes)
 
     @property
     def damaged(self):
@@ -106,16 +106,16 @@ class Journal:
         Appends and releases may happen in between. Holds a few records at a time.
         """
         while True:
-            after = max(after, self._floor)
+            after = max(after, self.floor)
             handful, seen = self._guarded(self._read, after)
             for read in handful:
-                if read[entry.SEQ] > max(after, self._floor):
+                if read[entry.SEQ] > max(after, self.floor):
                     self._hole(after + 1, read[entry.SEQ] - 1)
                     after = read[entry.SEQ]
                     yield after, read[entry.STREAM], read[entry.N], read[entry.RECORD]
             self._hole(after + 1, seen)
             after = max(after, seen)
-            if after >= self._last:
+            if after >= self.last:
                 return
 
     def _read(self, after):
@@ -128,7 +128,7 @@ class Journal:
             found = [read for read in self._slots.entries(index) if read[entry.SEQ] > after]
             if found:
                 return found, found[-1][entry.SEQ]
-        return (), self._last
+        return (), self.last
 
     # ---- what comes
 
@@ -164,16 +164,16 @@ class Journal:
 
     def _append(self, n, record):
         self._ready()
-        seq = self._last + 1
-        content = entry.encode(seq, self.stream, n, record, self._floor)
-        done = max(self._segments.newest, self._floor)
+        seq = self.last + 1
+        content = entry.encode(seq, self.stream, n, record, self.floor)
+        done = max(self._segments.newest, self.floor)
         choice = self._slots.choose(len(content), done)
         if choice is None:
-            return self._last if self._pour(((n, record),)) else 0
+            return self.last if self._pour(((n, record),)) else 0
         if not self._room(self._slots.growth(choice, len(content))):
             return self._refused(1, n)
         self._slots.write(choice, seq, content, done)
-        self._last = seq
+        self.last = seq
         self.n = n
         return seq
 
@@ -186,10 +186,10 @@ class Journal:
         taken = refused = n = 0
         room = self._pour_slots()
         for n, record in fresh:
-            room = room and self._add(self._last + 1, self.stream, n, record)
+            room = room and self._add(self.last + 1, self.stream, n, record)
             if room:
                 taken += 1
-                self._last += 1
+                self.last += 1
                 self.n = n
             else:
                 refused += 1
@@ -199,7 +199,7 @@ class Journal:
         return taken
 
     def _pour_slots(self):
-        done = max(self._segments.newest, self._floor)
+        done = max(self._segments.newest, self.floor)
         for index in self._slots.live(done):
             for seq, stream, n, _, record, _ in self._slots.entries(index):
                 if seq > done and not self._add(seq, stream, n, record):
@@ -209,13 +209,19 @@ class Journal:
     def _add(self, seq, stream, n, record):
         """Write an entry to the last segment or to a new one; durable with the next commit."""
         segments = self._segments
-        if segments.add(seq, stream, n, record, self._floor):
+        if segments.add(seq, stream, n, record, self.floor):
             return True
         segments.commit()
         if not self._room(segments.most_bytes):
             return False
         segments.begin(seq)
-        return segments.add(seq, stream, n, record, self._floor)
+        return segments.add(seq, stream, n, record, self.floor)
+
+    def has_room(self, length):
+        """Would a record of `length` bytes be taken, and no other dropped for it?"""
+        length += entry.MOST_BYTES + self._slots.bytes_live(max(self._segments.newest, self.floor))
+        free = self._limit - self.bytes_used
+        return length <= self._segments.bytes_left or free >= self._segments.most_bytes
 
     # ---- what goes
 
@@ -234,8 +240,8 @@ class Journal:
         self._guarded(self._sync, n)
 
     def _release(self, seq):
-        self._raise_floor(min(seq, self._last))
-        if self._segments.files and self._segments.last_of(0) <= self._floor:
+        self._raise_floor(min(seq, self.last))
+        if self._segments.files and self._segments.last_of(0) <= self.floor:
             self._ready()
             self._mark()
             self._sweep()
@@ -246,7 +252,7 @@ class Journal:
         self._mark()
 
     def _raise_floor(self, seq):
-        self._floor = self._holes.raised(max(self._floor, seq))
+        self.floor = self._holes.raised(max(self.floor, seq))
 
     def _sweep(self):
         """Remove the segments of which nothing is kept, and that is durable."""
@@ -273,7 +279,7 @@ class Journal:
 
     def _hole(self, first, last):
         """There are no records from `first` to `last` where there should be."""
-        self._holes.add(first, last, self._floor)
+        self._holes.add(first, last, self.floor)
         self._raise_floor(0)
 
     # ---- the flash
@@ -295,31 +301,26 @@ class Journal:
 
     def _mark(self):
         """Make the floor, the counters and the stream durable."""
-        self._marks.write(self._last, self.stream, self.n, self._floor, self.dropped)
-        self._safe = self._floor
+        self._marks.write(self.last, self.stream, self.n, self.floor, self.dropped)
+        self._safe = self.floor
 
     def _load(self):
         sizes = self._directory.sizes()
-        for name in sizes:
-            _, _, version = name.rpartition(".j")
-            if version.isdigit() and int(version) > _VERSION:
-                raise JournalNewer(
-                    "%s was written by a newer version of the journal; update the firmware, or "
-                    "delete the directory's files" % self._directory.path
-                )
         mark, self.dropped = self._marks.load()
         last, floor = self._segments.load(sizes)
         slot, slot_floor, damaged = self._slots.load(sizes)
         floor = max(floor, slot_floor)
-        self._last = self._segments.newest
+        self.last = self._segments.newest
         newest = last
         for found in (slot, mark):
             if found is not None:
                 floor = max(floor, found[entry.FLOOR])
-                if found[entry.SEQ] >= self._last:
+                if found[entry.SEQ] >= self.last:
                     newest = found
-                    self._last = found[entry.SEQ]
-        self._last = max(self._last, floor)
+                    self.last = found[entry.SEQ]
+        self.last = max(self.last, floor)
+        ours = newest and newest[entry.STREAM] == self.stream
+        self.n = newest[entry.N] if ours else 0
         self._raise_floor(floor)
         self._safe = floor
         if not self._claimed:
@@ -331,8 +332,8 @@ class Journal:
         """How many of so many damaged slots leave no hole in the numbers, which will be counted
         when it is met: those at the end.
         """
-        done = max(self._floor, self._segments.newest)
-        return max(0, damaged - (self._last - done - self._slots.count(done)))
+        done = max(self.floor, self._segments.newest)
+        return max(0, damaged - (self.last - done - self._slots.count(done)))
 
     def _guarded(self, action, *args):
         """Call `action`; if it fails, the next call starts from what the flash holds."""
@@ -347,4 +348,3 @@ class Journal:
             if not done:
                 self._segments.abandon()
                 self._reload = True
-

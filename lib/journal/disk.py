@@ -6,6 +6,10 @@ happens completely or not at all, also when power fails.
 
 import os
 
+from .errors import JournalNewer
+
+_VERSION = 1  # of the format, the extension of every file
+
 
 def random_number():
     """31 random bits."""
@@ -28,9 +32,15 @@ class Directory:
         return (size + 8 * (blocks - 1) + self.block - 1) // self.block * self.block
 
     def sizes(self):
-        """{file name: bytes}"""
+        """{file name: bytes}; raises JournalNewer if there is a file of a newer version."""
         sizes = {}
         for found in self._listed():
+            version = found[0].rpartition(".j")[2]
+            if version.isdigit() and int(version) > _VERSION:
+                raise JournalNewer(
+                    "%s was written by a newer version of the journal; update the firmware, or "
+                    "delete the directory's files" % self.path
+                )
             size = found[3] if len(found) > 3 else os.stat(self._place(found[0]))[6]
             sizes[found[0]] = size
         return sizes

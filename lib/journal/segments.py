@@ -76,6 +76,11 @@ class Segments:
 
     # ---- writing a batch
 
+    @property
+    def bytes_left(self):
+        """How many bytes of entries the last segment has room for."""
+        return 0 if not self.files or self.sealed else self.most_bytes - self._size
+
     def add(self, seq, stream, n, record, floor):
         """Write an entry, not yet durable; False if the last segment is full."""
         before = self._written
@@ -84,7 +89,7 @@ class Segments:
         elif self._since >= _FULL_EVERY:
             self._full = max(1, self._full)
         content = entry.encode(seq, stream, n, record, floor if self._full else None)
-        if not self.files or self.sealed or self._size + len(content) > self.most_bytes:
+        if len(content) > self.bytes_left:
             return False
         if self._file is None:
             self._file = self._directory.open(name_of(self.files[-1][_FIRST]), "ab")

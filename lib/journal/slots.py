@@ -70,6 +70,10 @@ class Slots:
         live.sort()
         return [index for _, index in live]
 
+    def bytes_live(self, above):
+        """Bytes of the slots with numbers above `above`."""
+        return sum([slot[_SIZE] for slot in self.files if slot[_LAST] > above])
+
     def count(self, above):
         """How many entries with numbers above `above` can be read."""
         found = 0
@@ -81,8 +85,7 @@ class Slots:
         """(index, mode) of the slot for an entry of `length` bytes while those with numbers above
         `above` must stay, or None if the slots are to be emptied first.
         """
-        used = sum([slot[_SIZE] for slot in self.files if slot[_LAST] > above])
-        if used + length > self._budget:
+        if self.bytes_live(above) + length > self._budget:
             return None
         current = self._current
         if current is not None:

@@ -62,7 +62,9 @@ def smallest(bench, argv):
 
 
 def delivers(bench, argv, heap_kb):
-    config = bench.config("memory", ROWS, sensor={"speed": 100})
+    config = bench.config(
+        "memory", ROWS, sensor={"speed": 100}, queue={"durability": "ram"}
+    )
     done = bench.chip(
         "import boot; import main", config, argv, f"{heap_kb}k", check=False,
         PETREL_UNTIL_DRAINED="1",

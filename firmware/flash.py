@@ -1,0 +1,136 @@
+"""The journal as the outbox sees it: what fails there is one line in the log, and the app goes on
+in RAM.
+
+            a write failed                a read failed, another program writes too
+    WORKING --------------> READABLE -----------------------------------------------> GONE
+       ^                       |                                                       ^
+       +-----------------------+ a write, tried every minute, succeeds                 |
+    (start) --- there is no journal to be had -----------------------------------------+
+
+While it is READABLE what waits in the flash is still delivered; GONE lasts until the next start.
+"""
+
+import os
+
+from micropython import const
+
+from journal import Journal, JournalError, JournalTaken
+from journal.errors import translated
+
+from .log import log
+
+_WORKING = const(0)
+_READABLE = const(1)
+_GONE = const(2)
+
+_EEXIST = const(17)
+_RETRY_MS = const(60_000)
+_FEW = const(6)  # records that cost less one by one than together
+_LEAST_KB = const(40)  # that a journal takes
+
+
+class Flash:
+    """`options` are the config's. What fails is told by the birth too, at once if there is an
+    `uplink`.
+    """
+
+    def __init__(self, directory, options, identity, clock):
+        self.directory = directory
+        self.uplink = None  # made after us, and set then
+        self._identity = identity
+        self._durability = options["durability"]
+        self._clock = clock
+        self._retry_ms = 0
+        self._set(_WORKING, None)
+        self.journal = None
+        try:
+            _make(directory)
+            limit = max(options["limit_kb"], _LEAST_KB) * 1024
+            refuse = options["when_full"] == "drop_newest"
+            self.journal = Journal(
+                directory, limit, identity.stream, "refuse_newest" if refuse else "drop_oldest"
+            )
+        except (JournalError, ValueError) as error:
+            self._failed(error, _GONE)
+        self.dropped_before = self.journal.dropped if self.journal else 0
+
+    def there(self):
+        """Can what waits in the flash be read?"""
+        return self._state != _GONE
+
+    def works(self):
+        """Can it be written? Tried again now and then when it could not."""
+        if self._state == _READABLE and self._clock.now() >= self._retry_ms:
+            self._retry_ms = self._clock.now() + _RETRY_MS
+            try:
+                self.journal.sync()
+                self._set(_WORKING, None)
+                log("flash", "%s can be written again" % self.directory)
+            except JournalError as error:
+                self._failed(error, _READABLE)
+        return self._state == _WORKING
+
+    def write(self, records, count):
+        """Make durable `count` records [(n, record)], and return how many of them the journal has
+        taken; None if it failed.
+        """
+        try:
+            if count > _FEW:
+                return self.journal.append_many(records)
+            taken = 0
+            for n, record in records:
+                taken += self.journal.append(record, None, n) > 0
+            return taken
+        except JournalError as error:
+            self._failed(error, _READABLE)
+        return None
+
+    def release(self, seq):
+        """Everything up to `seq` is delivered."""
+        if self._state == _WORKING:
+            try:
+                self.journal.release(seq)
+            except JournalError as error:
+                self._failed(error, _READABLE)
+
+    def sync(self, n):
+        """Everything up to `n` is safe; say so for the next life."""
+        if self.works():
+            try:
+                self.journal.sync(n)
+            except JournalError as error:
+                self._failed(error, _READABLE)
+
+    def next(self, entries):
+        """The next of `journal.entries()`, or None."""
+        try:
+            return next(entries, None)
+        except JournalError as error:
+            self._failed(error, _GONE)
+        return None
+
+    def _failed(self, error, state):
+        if isinstance(error, JournalTaken):
+            state = _GONE
+        if self._state != state:
+            log("flash", "%s; going on in RAM" % error)
+        self._retry_ms = self._clock.now() + _RETRY_MS
+        self._set(state, str(error))
+
+    def _set(self, state, problem):
+        self._state = state
+        about = self._identity.about
+        about["durability"] = "ram" if problem else self._durability
+        about.pop("problem", None)
+        if problem:
+            about["problem"] = problem
+        if self.uplink:
+            self.uplink.post("status", self._identity.birth())
+
+
+def _make(directory):
+    try:
+        os.mkdir(directory)
+    except OSError as error:
+        if error.errno != _EEXIST:
+            raise translated(error, directory)
