@@ -6,7 +6,7 @@ from . import unix
 
 
 class Board(unix.Board):
-    def wall_ms(self):
+    def wall_ms(self):  # pyright: ignore[reportIncompatibleMethodOverride]
         try:
             os.stat(os.getenv("PETREL_CLOCK"))
         except OSError:
