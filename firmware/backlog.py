@@ -14,7 +14,7 @@ from .log import log
 from .outbox import Outbox
 
 FROM_FLASH = 1 << 28
-"""Added to the numbers of a message of earlier lives, which might be those of a reading of ours."""
+"""Added to the numbers of a message of earlier lives: a reading of ours might have the same."""
 
 
 class Backlog(Outbox):
