@@ -136,7 +136,10 @@ async def connect(host, port, resolver, tls=None):
     its errors come from there as ValueError (a certificate that does not verify) or OSError.
     """
     arguments, address = resolver.resolve(host, port)
-    sock = socket.socket(*arguments)
+    try:
+        sock = socket.socket(*arguments)
+    except OSError as error:  # a board has few of them, and little memory for them (lwIP)
+        raise ConnectError("tcp", reason(error))
     try:
         # A message is one segment anyway, and must not wait for the acknowledgement of the last.
         sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)

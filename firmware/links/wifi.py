@@ -6,31 +6,28 @@ from . import LinkError
 
 
 class Link:
-    """Any other link, `link`, with the same interface."""
+    """Any other link, `link`: all but its connection is that one's own."""
 
     def __init__(self, link, network):
-        self.window = link.window
-        self.send = link.send
-        self.close = link.close
         self._link = link
         self._network = network
 
-    @property
-    def owed(self):
-        return self._link.owed
+    def __getattr__(self, name):
+        return getattr(self._link, name)
 
     async def open(self):
         """The stage "wifi" is an access point that would not have us."""
         self._network.told("connecting")
         try:
             await self._network.up()
+        except OSError as error:
+            self._network.told("wifi")
+            raise LinkError("wifi", str(error))
+        try:
             await self._link.open()
         except LinkError as error:
             self._network.told(error.stage)
             raise
-        except OSError as error:
-            self._network.told("wifi")
-            raise LinkError("wifi", str(error))
         self._network.told("online")
 
     async def run(self):

@@ -3,6 +3,8 @@
     {"haste": 10, "points": [{"ssid": ..., "password": ...}, ...],
      "events": [[Unix ms, ssid, {"up": false, "channel": 6, ...}], ...]}
 
+An event with null for the ssid is lwIP's: {"memory": false} and it has none left.
+
 Events go on where they were after a reset, because their times are the host's.
 """
 
@@ -27,9 +29,11 @@ def load():
 
 def _change(ssid, what):
     def change():
-        for point in air.points:
-            if point.ssid == ssid:
-                for name, value in what.items():
-                    setattr(point, name, value)
+        import socket
+
+        changed = [point for point in air.points if point.ssid == ssid] if ssid else [socket]
+        for thing in changed:
+            for name, value in what.items():
+                setattr(thing, name, value)
 
     return change

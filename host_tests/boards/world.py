@@ -18,7 +18,6 @@ import utime
 
 port = ""  # "esp32" or "rp2"
 timers = []
-ticks_ahead = 0  # of `now`, to bring a wrap of the tick counter near
 battery = {}
 keep_in = None
 unique_id = b"\x24\x0a\xc4\x00\x00\x01"
@@ -46,7 +45,7 @@ class _Monotonic:
         utime.sleep_ms(ms)
 
 
-clock = _Monotonic()
+real_time = clock = _Monotonic()
 
 
 def now():

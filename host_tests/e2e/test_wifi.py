@@ -8,6 +8,7 @@ ten times as hasty as a real one: a lost access point is noticed after 0.6 s, a 
 import json
 import os
 import random
+import shlex
 import sys
 import time
 
@@ -16,6 +17,7 @@ import pytest
 from host_tests.e2e.proofs import SOON_S, prove_values, quick
 from host_tests.harness import data
 from petrel import ROOT
+from petrel.runtime import runtime32
 
 EVENTS = 100 if os.environ.get("PETREL_SOAK") else 6
 EVERY_S = 1.8
@@ -59,7 +61,13 @@ def flapping(rng, point):
         yield i * 0.6 + 0.3, {"up": True}
 
 
-KINDS = (gone, moved, other_password, no_dhcp, flapping)
+def no_memory(rng, point):
+    """lwIP has no memory left: not to send, and not for a new socket."""
+    yield 0, {"memory": False}
+    yield rng.uniform(0.8, 1.7), {"memory": True}
+
+
+KINDS = (gone, moved, other_password, no_dhcp, flapping, no_memory)
 
 
 def storm(seed, start_s):
@@ -72,10 +80,13 @@ def storm(seed, start_s):
         at = start_s + n * EVERY_S
         kinds.append(f"{n * EVERY_S:.1f} s: {kind.__name__} {point['ssid']}")
         for after, change in kind(rng, point):
-            events.append([int((at + after) * 1000), point["ssid"], change])
+            ssid = None if "memory" in change else point["ssid"]
+            events.append([int((at + after) * 1000), ssid, change])
+    at_ms = int((start_s + (EVENTS + 1) * EVERY_S) * 1000)
     for point in NETWORKS:  # at the end all is well
         end = {"up": True, "dhcp": True, "password": point["password"]}
-        events.append([int((start_s + (EVENTS + 1) * EVERY_S) * 1000), point["ssid"], end])
+        events.append([at_ms, point["ssid"], end])
+    events.append([at_ms, None, {"memory": True}])
     return sorted(events, key=lambda event: event[0]), kinds
 
 
@@ -96,6 +107,8 @@ def board(device, tmp_path, mosquitto):
             sys.executable, "-m", "host_tests.harness.standin", port, "--air", file,
             "--config", folder / "config.json", "--state", folder / "board",
         ]
+        if port == "rp2" and runtime32():  # words as short as a board's
+            command += ["--runtime", shlex.join(runtime32())]
         config = quick(
             mosquitto.port, device={"id": port}, wifi=NETWORKS, sensor={"speed": 50},
             reconnect={"first_s": 0.2, "max_s": 1},
@@ -139,6 +152,7 @@ def wait_flowing(receiver, name):
 def prove_all_arrived(receiver, started, name, calm, figure):
     """What the device sampled before its reboot arrived, each reading with its own values."""
     told = started.wait_log(r"reboot; sampled (\d+) acked (\d+) dropped (\d+)", CALM_S, calm)
+    assert not [line for line in started.logs() if "ended by an error" in line]
     sampled, acked, dropped = map(int, told.groups())
     assert (acked, dropped) == (sampled, 0)
     stream = int(started.wait_log(r"stream (\d+)", SOON_S)[1])
