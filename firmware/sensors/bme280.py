@@ -112,8 +112,8 @@ def fine_temperature(trimming, raw):
 
 
 def pressure(trimming, fine, raw):
-    """In 1/256 Pa, by the 64-bit formula of section 4.2.3: its products are long integers, some
-    250 bytes of heap for a moment.
+    """In 1/256 Pa, by the 64-bit formula of section 4.2.3: its products are long integers, which
+    take 900 bytes of a board's heap for a moment.
     """
     p1, p2, p3, p4, p5, p6, p7, p8, p9 = trimming
     v1 = fine - 128000

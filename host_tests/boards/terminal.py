@@ -3,10 +3,10 @@
     micropython -i -c "import host_tests.boards.terminal"
 
 PETREL_PORT is the board, PETREL_FLASH the file that is its flash (LittleFS, mounted at the root),
-PETREL_AIR the air around it (`script`), PETREL_VERSION a MicroPython version that it should claim.
-The host's files are under /host. Then boot.py and main.py run, and whatever becomes of them, the
-REPL follows (shared/runtime/pyexec.c); a reset ends the process, and whoever started it starts it
-again.
+PETREL_ROM one for a ROMFS partition, PETREL_AIR the air around it (`script`), PETREL_VERSION a
+MicroPython version that it should claim. The host's files are under /host. Then boot.py and
+main.py run, and whatever becomes of them, the REPL follows (shared/runtime/pyexec.c); a reset ends
+the process, and whoever started it starts it again.
 """
 
 import os
@@ -38,6 +38,29 @@ class _Flash:
 
     def ioctl(self, command, argument):
         return {4: self._blocks, 5: _BLOCK}.get(command, 0)
+
+
+class _Vfs:
+    """`vfs` with one ROMFS partition (extmod/vfs.c, docs/reference/romfs.rst)."""
+
+    def __init__(self, partition):
+        for name in dir(vfs):
+            if not name.startswith("__"):
+                setattr(self, name, getattr(vfs, name))
+        self._partition = partition
+
+    def rom_ioctl(self, command, *arguments):
+        return {1: 1, 2: self._partition}[command]
+
+
+def _mount_rom(path):
+    """As the port does at its start: nothing, where there is no image."""
+    with open(path, "rb") as file:
+        image = file.read()
+    sys.modules["vfs"] = _Vfs(_Flash(path))
+    if image[:3] == b"\xd2\xcd\x31":
+        vfs.mount(vfs.VfsRom(image), "/rom")
+        sys.path.extend(["/rom", "/rom/lib"])
 
 
 def _reset(cause, ms=0):
@@ -89,6 +112,8 @@ vfs.mount(vfs.VfsPosix("/"), "/host")
 vfs.mount(vfs.VfsLfs2(flash), "/")
 uos.chdir("/")
 sys.path[:] = ["", ".frozen", "/lib", here + "/modules", here.rsplit("/", 2)[0]]
+if os.getenv("PETREL_ROM"):
+    _mount_rom("/host" + os.getenv("PETREL_ROM"))
 world.reset = _reset
 power.on(port, here + "/modules")
 if os.getenv("PETREL_VERSION"):

@@ -26,11 +26,11 @@ class Board:
     """`port` is where it is plugged in; `cut` is a loss of power, after which it starts again.
 
     flash_kb: of its file system. platform: "esp32" or "rp2". version: the MicroPython that it
-    claims to be, "1.24.1". air: file for host_tests/boards/script.py. `heard` is all that its
-    console has said.
+    claims to be, "1.24.1". air: file for host_tests/boards/script.py. rom_kb: of its ROMFS
+    partition, 0 for none. `heard` is all that its console has said.
     """
 
-    def __init__(self, folder, flash_kb=1024, platform="esp32", version=None, air=None):
+    def __init__(self, folder, flash_kb=1024, platform="esp32", version=None, air=None, rom_kb=0):
         flash = folder / "flash.bin"
         flash.write_bytes(b"\xff" * (flash_kb << 10))
         self._errors = (folder / "board.log").open("ab")
@@ -39,6 +39,9 @@ class Board:
             "PETREL_BATTERY": "/host" + str(folder / "battery.json"),
             "MICROPYPATH": f"{ROOT}:.frozen", "PETREL_FORMAT": "1", "PETREL_RESET_CAUSE": "power",
         }
+        if rom_kb:
+            (folder / "rom.bin").write_bytes(b"\xff" * (rom_kb << 10))
+            self._environment["PETREL_ROM"] = str(folder / "rom.bin")
         if air:
             self._environment["PETREL_AIR"] = str(air)
         if version:

@@ -2,7 +2,10 @@
 its own behind a pseudo-terminal.
 """
 
+import contextlib
 import json
+import subprocess
+import threading
 
 import pytest
 
@@ -198,3 +201,29 @@ def test_a_bad_config_is_refused_before_anything_is_copied(desk, tmp_path):
     file.write_text(json.dumps({"sensors": [{"driver": "bme280", "scl": 22, "sda": 21}]}))
     with pytest.raises(Misuse, match=r"sensors\[0\].channels: missing; it must be given"):
         flash.run_flash(board.port, file, say=lambda line: None)
+
+
+def test_logs_show_the_console_and_disturb_nothing(desk):
+    board = desk()
+    install(board, small("one"))
+    said = []
+    with contextlib.suppress(PulledOut):
+        def say(line):
+            said.append(line)
+            if "runs" in line:
+                raise PulledOut
+
+        threading.Timer(0.5, board.cut).start()
+        flash.run_logs(board.port, say)
+    assert said[-1] == "runs one one"
+
+
+def test_the_prompt_is_mpremote_s(desk, monkeypatch):
+    started = []
+    monkeypatch.setattr(
+        "petrel.flash.subprocess.run",
+        lambda command, check: started.append(command) or subprocess.CompletedProcess(command, 0),
+    )
+    board = desk()
+    assert flash.run_repl(board.port) == 0
+    assert started[0][1:] == ["-m", "mpremote", "connect", board.port, "resume", "repl"]

@@ -75,25 +75,26 @@ def settle_config(link, path, new_config, say):
     """
     there = None if new_config else link.read("config.json")
     if there is not None:
-        with tempfile.TemporaryDirectory() as folder:
-            for name in ("config.json", "secrets.json"):
-                data = link.read(name)
-                if data is not None:
-                    (Path(folder) / name).write_bytes(data)
-            settings = json.loads(there)
         say("the board's config.json stays as it is (--new-config replaces it)")
-        return with_defaults(settings), {}
+        return with_defaults(there, link.read("secrets.json")), {}
     path = Path(path)
     if not path.is_file():
         raise Misuse(f"--config: {path}: no such file, and the board has none either")
     problems = verdict(path.absolute())
     if problems:
         raise Misuse(f"{path}: {problems[0]}; petrel check {path} tells all")
-    return with_defaults(json.loads(path.read_text())), config_files(path)
+    files = config_files(path)
+    return with_defaults(files["config.json"], files.get("secrets.json")), files
 
 
-def with_defaults(config):
-    """What decides which modules are needed."""
+def with_defaults(*texts):
+    """What decides which modules are needed, of a config with its secrets laid over it."""
+    config = {}
+    for text in filter(None, texts):
+        try:
+            config.update(json.loads(text))
+        except ValueError as error:
+            raise Failure(f"the config is not JSON: {error}; try --new-config") from error
     return {
         "links": config.get("links") or ["umqtt"],
         "sensors": config.get("sensors") or [],
