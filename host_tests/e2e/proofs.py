@@ -5,8 +5,8 @@ import dataclasses
 import re
 import time
 
-from host_tests.faults.mqtt_packets import PUBLISH
-from host_tests.faults.tcp import TO_SERVER
+from host_tests.faults.mqtt_packets import PUBACK, PUBLISH
+from host_tests.faults.tcp import TO_CLIENT, TO_SERVER
 from host_tests.harness import data
 from host_tests.harness.config import config, merged
 from petrel.readings import decode
@@ -79,6 +79,18 @@ def unsure(proxy):
     """Numbers that may come twice: of the last message on each connection the ack can be lost."""
     last = {p.connection: p for p in proxy.packets(TO_SERVER, PUBLISH) if "/data" in p.topic}
     return {reading.seq for p in last.values() for reading in decode(p.topic, p.payload)}
+
+
+def transmitted(proxy, accepted=lambda packet: True):
+    """{(stream, number)} of the readings that came to the proxy in such packets."""
+    packets = [p for p in proxy.packets(TO_SERVER, PUBLISH) if "/data" in p.topic and accepted(p)]
+    return {(r.stream, r.seq) for p in packets for r in decode(p.topic, p.payload)}
+
+
+def acknowledged(proxy):
+    """{(stream, number)} of the readings whose acknowledgement went through the proxy."""
+    acks = {(p.connection, p.packet_id) for p in proxy.delivered(TO_CLIENT, PUBACK)}
+    return transmitted(proxy, lambda packet: (packet.connection, packet.packet_id) in acks)
 
 
 def prove_recovery(device, proxy, receiver, figure, after, may_lack=()):

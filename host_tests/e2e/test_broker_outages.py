@@ -7,6 +7,7 @@ import time
 
 from host_tests.e2e.proofs import (
     SOON_S,
+    acknowledged,
     health_of,
     prove_recovery,
     prove_schedule_kept,
@@ -15,9 +16,7 @@ from host_tests.e2e.proofs import (
     unsure,
     wait_failures,
 )
-from host_tests.faults.mqtt_packets import CONNECT, PUBACK, PUBLISH, SUBSCRIBE, Splitter, parse
-from host_tests.faults.tcp import TO_CLIENT, TO_SERVER
-from petrel.readings import decode
+from host_tests.faults.mqtt_packets import CONNECT, SUBSCRIBE, Splitter, parse
 
 
 def test_a_broker_that_restarts(mosquitto, proxy, receiver, running, figure):
@@ -34,7 +33,7 @@ def test_a_broker_that_is_killed(mosquitto, proxy, receiver, running, figure):
     mosquitto.kill()
     proxy.refuse()  # until the receiver is back: a new broker knows nothing of its session
     wait_failures(running, 3)
-    acked = acknowledged(proxy)
+    acked = {number for _, number in acknowledged(proxy)}
     mosquitto.start()
     receiver.wait_subscribed(subscriptions + 1, SOON_S)
     mark = running.mark()
@@ -51,14 +50,6 @@ def test_a_broker_that_stalls(mosquitto, proxy, receiver, running, figure):
     failed = prove_recovery(running, proxy, receiver, figure, mark)
     assert failed[0].why == "ack: no acknowledgement within 1000 ms"
     assert failed[1].why == failed[2].why == "connack: no answer within 1000 ms"
-
-
-def acknowledged(proxy):
-    """Numbers of the readings whose acknowledgement went through the proxy."""
-    acks = {(p.connection, p.packet_id) for p in proxy.delivered(TO_CLIENT, PUBACK)}
-    sent = [p for p in proxy.packets(TO_SERVER, PUBLISH) if "/data" in p.topic]
-    messages = [p for p in sent if (p.connection, p.packet_id) in acks]
-    return {reading.seq for p in messages for reading in decode(p.topic, p.payload)}
 
 
 # ---- more than the queue can hold

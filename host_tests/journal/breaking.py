@@ -103,6 +103,37 @@ def flips_in_slots(program):
     return {"taken": taken, "complaints": complaints}
 
 
+def blocks_gone(program):
+    """Each block in turn is erased, zeroed, or noise. Returns how often all was there, some, or
+    the file system or the journal refused, and complaints.
+    """
+    kind, device = fresh(program)
+    journal = opened(kind, stream=3)
+    whole = {}
+    for n in range(1, 61):
+        journal.append(record(n))
+        whole[n] = record(n)
+    unmount()
+    good = bytes(device.image)
+    counts = {"all": 0, "some": 0, "refused": 0}
+    complaints = []
+    for block in range(device.blocks):
+        for content in (flash.EMPTY, bytes(flash.BLOCK), os.urandom(flash.BLOCK)):
+            image = flash.with_block(good, block, content)
+            try:
+                damaged, found = look(kind, image, go_on=True)
+            except (JournalError, OSError):
+                counts["refused"] += 1
+                continue
+            counts["all" if len(found) == len(whole) else "some"] += 1
+            if any(whole.get(n) != found[n] for n in found):
+                complaints.append(f"block {block}: a record is another")
+            holes = [n for n in range(1, max(found, default=0)) if n not in found]
+            if len(holes) > damaged:
+                complaints.append(f"block {block}: {len(holes)} holes, {damaged} counted")
+    return {"counts": counts, "complaints": complaints}
+
+
 def look(kind, image, go_on=False):
     device = kind.device(image)
     device.strict = False

@@ -185,6 +185,17 @@ def test_bit_flips_in_records_that_lie_in_littlefs_own_directory(program):
     assert all(answer["taken"])
 
 
+@pytest.mark.parametrize("program", [32, 256])
+def test_blocks_that_are_gone(program):
+    """Whatever LittleFS kept there, data or its own: what it still gives is delivered, holes are
+    counted, and the journal goes on. One block has the only memory of the directory.
+    """
+    answer = board.call("breaking", "blocks_gone", program)
+    assert not answer["complaints"]
+    assert answer["counts"]["some"] > 10
+    assert answer["counts"]["refused"] <= 3
+
+
 @pytest.mark.parametrize("kind", ["worn", "failing"])
 def test_blocks_that_wear_out(kind):
     answer = board.call("breaking", "bad_blocks", kind)

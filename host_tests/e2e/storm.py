@@ -1,0 +1,180 @@
+"""A device whose power fails again and again, while its broker and the network fail too.
+
+What happens when is drawn from the test's seed; each fault is a context that is in force within.
+"""
+
+import contextlib
+import random
+import re
+import time
+
+from host_tests.e2e.proofs import SOON_S, quick
+from host_tests.faults.mqtt_packets import PUBACK
+from petrel.ledger import Ledger
+from petrel.readings import decode
+
+PACE_MS = 20  # between two readings
+BATCH = 10
+LONG_S = 60  # for what may take its time on a busy machine
+
+
+def settings(port, **queue):
+    """Frames, because they date their readings to the millisecond."""
+    return quick(
+        port,
+        sensor={"speed": 5000 // PACE_MS},
+        payload={"format": "frame", "batch": BATCH, "max_age_s": 0.1},
+        queue={"limit_kb": 512, **queue},
+    )
+
+
+class Storm:
+    """cuts: {stream: Unix time in s of its power cut}. ends: {stream: the readings of a life that
+    was stopped politely}. backend: the readings that the ledger let through.
+    """
+
+    may_miss = 0  # readings that will never come
+
+    def __init__(self, mosquitto, proxy, receiver, device):
+        self.broker, self.proxy, self.receiver, self.device = mosquitto, proxy, receiver, device
+        self.cuts, self.ends = {}, {}
+        self.ledger, self.backend = Ledger(), []
+        self._entered = self._mark = 0
+
+    # ---- faults
+
+    @contextlib.contextmanager
+    def peace(self):
+        yield
+
+    @contextlib.contextmanager
+    def restart(self):
+        """The broker ends politely and keeps what it has not delivered."""
+        self.broker.stop()
+        yield
+        self.broker.start()
+
+    @contextlib.contextmanager
+    def stall(self):
+        self.broker.pause()
+        yield
+        self.broker.resume()
+
+    @contextlib.contextmanager
+    def black_hole(self):
+        """Connections are lost; new ones lead nowhere."""
+        self.proxy.black_hole()
+        self.proxy.drop_connections()
+        yield
+        self.proxy.accept()
+        self.proxy.drop_connections()
+
+    @contextlib.contextmanager
+    def freeze(self):
+        """Half-open connections."""
+        self.proxy.freeze()
+        yield
+        self.proxy.drop_connections()
+
+    @contextlib.contextmanager
+    def no_acks(self):
+        """The broker has the readings, the device does not hear of it."""
+        self.proxy.hold(PUBACK)
+        yield
+        self.proxy.drop_held()
+        self.proxy.release()
+
+    @contextlib.contextmanager
+    def crash(self):
+        """The broker is killed: what it had acknowledged and not delivered, and its sessions, are
+        gone. The device is let in again once the receiver is.
+        """
+        subscriptions = self.receiver.subscriptions
+        self.proxy.refuse()
+        self.broker.kill()
+        self.proxy.drop_connections()
+        yield
+        self.broker.start()
+        self.receiver.wait_subscribed(subscriptions + 1, SOON_S)
+        self.proxy.accept()
+
+    # ---- lives
+
+    def blow(self, kills, faults):
+        """Cut the power so many times, each time in another of the `faults`, in random order."""
+        drawn = []
+        for _ in range(kills):
+            drawn = drawn or random.sample(faults, len(faults))
+            self.life(drawn.pop())
+
+    def life(self, fault):
+        """One life, from its start to its power cut, with a fault from the start or on the way."""
+        if random.random() < 0.3:
+            with fault():
+                self.begin()
+                time.sleep(random.uniform(0, 1.5))
+                self.cut()
+            return
+        self.begin()
+        self.device.wait_log("online over", LONG_S, self._mark)
+        time.sleep(random.uniform(0, 0.6))
+        with fault():
+            time.sleep(random.uniform(0, 0.8))
+            if random.random() < 0.5:
+                self.cut()
+        if self.device.running:
+            time.sleep(random.uniform(0, 0.8))
+            self.cut()
+
+    def begin(self):
+        self._mark = self.device.mark()
+        self.device.start()
+
+    def cut(self):
+        moment = time.time()
+        self.device.kill()
+        self.cuts[self._stream()] = moment
+
+    def _stream(self):
+        """The stream of the life that began last, None if it was too short to say so."""
+        found = [re.search(r"stream (\d+)$", line) for line in self.device.logs()[self._mark :]]
+        return next((int(match[1]) for match in found if match), None)
+
+    def calm(self):
+        """Power and network are there: wait until nothing is missing, and stop politely; then live
+        once more, so that a birth says how that life ended.
+        """
+        self.begin()
+        self.device.wait_log("online over", LONG_S, self._mark)
+        ends = time.monotonic() + LONG_S
+        while self.told().total("missing") > self.may_miss and time.monotonic() < ends:
+            time.sleep(0.1)
+        self.stop()
+        self.begin()
+        self.device.wait_log("online over", LONG_S, self._mark)
+        self.stop()
+
+    def stop(self):
+        assert self.device.stop() == 0
+        ended = r"sampled (\d+) acked (\d+) dropped (\d+)"
+        counts = self.device.wait_log(ended, SOON_S, self._mark).groups()
+        sampled, acked, dropped = map(int, counts)
+        assert (acked, dropped) == (sampled, 0)
+        self.ends[self._stream()] = sampled
+
+    # ---- what arrived
+
+    def told(self):
+        """The ledger of all that has come so far."""
+        for message in self.receiver.messages("d1")[self._entered :]:
+            self._entered += 1
+            kind = message.topic.rpartition("/")[2]
+            if kind == "data":
+                for reading in decode(message.topic, message.payload):
+                    if self.ledger.add("d1", reading.stream, reading.seq):
+                        self.backend.append(reading)
+            elif kind == "status":
+                self.ledger.status("d1", message.json())
+            elif kind == "health":
+                self.ledger.health("d1", message.json())
+        return self.ledger
