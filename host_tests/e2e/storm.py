@@ -6,14 +6,16 @@ What happens when is drawn from the test's seed; each fault is a context that is
 import contextlib
 import random
 import re
+import shlex
 import time
 
 from host_tests.e2e.proofs import SOON_S, quick
 from host_tests.faults.mqtt_packets import PUBACK
+from petrel import ROOT, runtime
 from petrel.ledger import Ledger
 from petrel.readings import decode
 
-PACE_MS = 20  # between two readings
+PACE_MS = 10  # between two readings
 BATCH = 10
 LONG_S = 60  # for what may take its time on a busy machine
 
@@ -28,16 +30,35 @@ def settings(port, **queue):
     )
 
 
+WITNESS = """#!/bin/sh
+case "$4" in
+*"import main"*)
+    exec {micropython} "$1" "$2" "$3" "import sys; sys.path.append('{root}')
+import host_tests.on_device.witness
+$4" ;;
+esac
+exec {micropython} "$@"
+"""
+
+
+def witnessed(folder):
+    """A runtime for `petrel run` whose device says which readings its queue has taken."""
+    path = folder / "witness"
+    path.write_text(WITNESS.format(micropython=shlex.join(runtime.find_runtime()), root=ROOT))
+    path.chmod(0o755)
+    return str(path)
+
+
 class Storm:
-    """cuts: {stream: Unix time in s of its power cut}. ends: {stream: the readings of a life that
-    was stopped politely}. backend: the readings that the ledger let through.
+    """taken: {stream: [when each reading was due, in ms of uptime]} of those that the queue had
+    taken when the life ended. backend: the readings that the ledger let through.
     """
 
     may_miss = 0  # readings that will never come
 
     def __init__(self, mosquitto, proxy, receiver, device):
         self.broker, self.proxy, self.receiver, self.device = mosquitto, proxy, receiver, device
-        self.cuts, self.ends = {}, {}
+        self.taken = {}
         self.ledger, self.backend = Ledger(), []
         self._entered = self._mark = 0
 
@@ -131,14 +152,17 @@ class Storm:
         self.device.start()
 
     def cut(self):
-        moment = time.time()
         self.device.kill()
-        self.cuts[self._stream()] = moment
+        self._witness()
 
-    def _stream(self):
-        """The stream of the life that began last, None if it was too short to say so."""
-        found = [re.search(r"stream (\d+)$", line) for line in self.device.logs()[self._mark :]]
-        return next((int(match[1]) for match in found if match), None)
+    def _witness(self):
+        """Note what the life that has ended said it took."""
+        text = "\n".join(self.device.logs()[self._mark :])
+        stream = re.search(r"stream (\d+)$", text, re.MULTILINE)
+        if stream:  # else it was too short to say so
+            taken = re.findall(r"^took (\d+) (\d+)$", text, re.MULTILINE)
+            assert [int(number) for number, _ in taken] == list(range(1, len(taken) + 1))
+            self.taken[int(stream[1])] = [int(due) for _, due in taken]
 
     def calm(self):
         """Power and network are there: wait until nothing is missing, and stop politely; then live
@@ -160,7 +184,7 @@ class Storm:
         counts = self.device.wait_log(ended, SOON_S, self._mark).groups()
         sampled, acked, dropped = map(int, counts)
         assert (acked, dropped) == (sampled, 0)
-        self.ends[self._stream()] = sampled
+        self._witness()
 
     # ---- what arrived
 
