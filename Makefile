@@ -1,10 +1,11 @@
 # Petrel: every target sets up what is missing by itself; `make` alone lists them.
 PYTHON ?= python3
 BIN    := .venv/bin
+SOAKED := host_tests/e2e/test_power_loss.py host_tests/journal/test_endurance.py::test_many_records
 SETUP  := @$(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo bench fuzz flash lint
+.PHONY: help setup test demo bench fuzz soak flash lint
 
 help: ## this list
 	@echo "make TARGET, where TARGET is one of"
@@ -33,6 +34,10 @@ fuzz: ## a million random and damaged frames; COUNT=1000 for fewer
 flash: ## the application onto a board; PORT=/dev/ttyUSB0, ARGS="--new-config"
 	$(SETUP)
 	@$(BIN)/petrel flash $(if $(PORT),--port $(PORT)) $(ARGS)
+
+soak: ## 10 million records through the journal and 3 x 50 power cuts; takes hours
+	$(SETUP) --need-mosquitto
+	@PETREL_SOAK=1 $(BIN)/python -m pytest -s $(or $(ARGS),$(SOAKED))
 
 lint: ## ruff and pyright
 	$(SETUP)

@@ -139,6 +139,29 @@ def test_without_a_config_the_channels_have_no_names(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out.splitlines()[0]) == expected(1, 77)
 
 
+def test_what_the_device_wrote_of_its_lives_names_and_dates_the_readings(tmp_path, capsys):
+    """Each life had channels of its own; one never knew the time, but its clock ran on."""
+    queue = tmp_path / "queue"
+    queue.mkdir()
+    lives = [
+        {"s": 5, "ch": [["a", "Cel", 1, None, None]], "unix": None, "rtc": ["r", 1000]},
+        {"s": 6, "ch": [["b", "Cel", 3, None, None]], "unix": None, "rtc": None},
+        {"s": 7, "ch": [["b", "Cel", 0, None, None]], "unix": None, "rtc": ["r", 60000]},
+        {"s": 7, "ch": [["b", "Cel", 0, None, None]], "unix": UNIX_MS, "rtc": ["r", 60000]},
+    ]
+    (queue / "lives").write_text("\n".join(map(json.dumps, lives)) + '\n{"s":8,"ch"')
+    for stream in (5, 6, 7, 8):
+        buffer = bytearray(64)
+        length = reading.pack_into(buffer, 2500, [1234])
+        Journal(str(queue), stream=stream).append(buffer, length)
+    run_journal(queue, export="-")
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["ts"], line["values"]) for line in lines] == [
+        ((UNIX_MS - 59000 + 2500) / 1000, {"a": 123.4}), (None, {"b": 1.234}),
+        ((UNIX_MS + 2500) / 1000, {"b": 1234}), (None, {"channel0": 1234}),
+    ]
+
+
 def test_records_of_another_kind_are_counted(tmp_path, capsys):
     journal = filled(tmp_path, 3)
     for strange in (b"", b"\xff", b"\0\x80"):

@@ -7,8 +7,13 @@ from host_tests.chip import environment, runtime_of
 from petrel import runtime
 
 
-def call(script, function, *arguments, words="64-bit", heap="64M", deadline_s=110, **options):
-    """What host_tests.journal.{script}.{function} returns, by way of JSON."""
+def call(
+    script, function, *arguments, words="64-bit", heap="64M", deadline_s=110, aloud=False,
+    **options,
+):
+    """What host_tests.journal.{script}.{function} returns, by way of JSON. `aloud`: its stderr is
+    ours.
+    """
     image = runtime.build("unix")
     code = (
         f"import json, sys; from host_tests.journal import {script}\n"
@@ -17,8 +22,8 @@ def call(script, function, *arguments, words="64-bit", heap="64M", deadline_s=11
     )
     done = subprocess.run(
         [*runtime_of(words), "-X", f"heapsize={heap}", "-c", code], cwd=image,
-        env=environment(image), input=json.dumps([arguments, options]), capture_output=True,
-        text=True, timeout=deadline_s, check=False,
+        env=environment(image), input=json.dumps([arguments, options]), stdout=subprocess.PIPE,
+        stderr=None if aloud else subprocess.PIPE, text=True, timeout=deadline_s, check=False,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stdout[-3000:] if aloud else done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])

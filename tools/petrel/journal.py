@@ -12,6 +12,7 @@ import scaled
 from journal import Journal, JournalError
 from petrel.errors import Failure, Misuse, complain
 from petrel.journal_place import queue_in
+from petrel.queue_lives import Life, read_lives
 from petrel.queue_record import parse
 
 PROGRAM = "petrel journal"
@@ -36,13 +37,17 @@ class Queue:
     """What a queue holds, oldest first, and its counters."""
 
     def __init__(self, folder, channels):
-        self.folder = folder
         self.readings = []
         self.strange = 0  # records that are no readings
+        self.nameless = False  # of some, nobody knows the channels
+        lives = read_lives(folder)
+        unknown = Life(channels, None)
         journal = Journal(str(folder), max(_LIMIT, 16 * os.statvfs(folder).f_bsize))
         for _, stream, n, record in journal.entries():
+            life = lives.get(stream, unknown)
             try:
-                self.readings.append(_waiting(stream, n, record, channels))
+                self.readings.append(_waiting(stream, n, record, life))
+                self.nameless = self.nameless or not life.channels
             except ValueError:
                 self.strange += 1
         self.bytes_used, self.damaged = journal.bytes_used, journal.damaged
@@ -60,15 +65,18 @@ class Queue:
         }
 
 
-def _waiting(stream, n, record, channels):
+def _waiting(stream, n, record, life):
     read = parse(record)
     values = {}
+    known = len(life.channels)
     for number, value in enumerate(read.values):
-        key, decimals = channels[number] if number < len(channels) else (f"channel{number}", 0)
+        key, decimals = life.channels[number] if number < known else (f"channel{number}", 0)
         if value is not None:
             values[key] = _number(value, decimals)
-    ts = None if read.unix_ms is None else _number(read.unix_ms, 3)
-    return Waiting(stream, n, ts, values)
+    unix_ms = read.unix_ms
+    if unix_ms is None and life.unix_ms is not None:
+        unix_ms = life.unix_ms + read.due_ms
+    return Waiting(stream, n, None if unix_ms is None else _number(unix_ms, 3), values)
 
 
 def _number(value, decimals):
@@ -109,9 +117,9 @@ def run_journal(place, export=None, config=None, as_json=False):
             queue = Queue(folder, channels)
         except JournalError as error:
             raise Failure(error) from error
-    if queue.readings and not channels:
-        complain(PROGRAM, "there is no config.json beside the queue, so channels have no names "
-                 "and values no decimal point; --config FILE gives them")
+    if queue.nameless:
+        complain(PROGRAM, "of some readings the channels are not known, so they have no names "
+                 "and their values no decimal point; --config FILE gives them")
     if export:
         write(queue, export, device)
     if as_json:

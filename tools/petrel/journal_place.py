@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from littlefs import LittleFS, LittleFSError
 
+from petrel import queue_lives
 from petrel.errors import Failure, Misuse
 
 FILE = re.compile(r"([0-9a-f]{8}|[sm]\d+)\.j\d+")  # docs/JOURNAL.md, Files
@@ -51,7 +52,7 @@ def _unpack(image, folder):
     system = _mounted(image)
     for root, _, names in system.walk("/"):
         for name in names:
-            if FILE.fullmatch(name) or name in ("config.json", "secrets.json"):
+            if FILE.fullmatch(name) or name in ("config.json", queue_lives.FILE):
                 path = PurePosixPath(root) / name
                 target = folder / path.relative_to("/")
                 target.parent.mkdir(parents=True, exist_ok=True)
