@@ -124,6 +124,14 @@ def test_a_birth_tells_the_end_of_the_stream_before():
     assert lines(ledger)[2] == "8: 1 is there"
 
 
+def test_a_life_whose_readings_were_durable_at_once_leaves_nothing_unknown():
+    ledger = filled(range(1, 11))
+    for durability, unknown in (("always", 0), ("ram", 1)):  # the journal failed in between
+        ledger.status("shed", {"status": "online", "s": 7, "durability": durability})
+        ledger.status("shed", {"status": "online", "s": 8, "before": {"s": 7, "n": 10}})
+        assert len([line for line in lines(ledger) if "cannot be known" in line]) == unknown
+
+
 def test_a_birth_that_says_the_end_leaves_nothing_unknown():
     ledger = filled(range(1, 11))
     ledger.status("shed", {"status": "online", "s": 8, "before": {"s": 7, "n": 10, "whole": True}})

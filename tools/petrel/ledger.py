@@ -26,7 +26,7 @@ class Stream:
     def __init__(self):
         self.spans = []
         self.known = 0
-        self.over = self.whole = False
+        self.over = self.always = self.whole = False
         self.duplicates = 0
         self.unsure = 0  # came for a place whose gaps are forgotten: taken for new
         self._horizon = 0  # up to here gaps are no longer placed
@@ -134,7 +134,8 @@ class Ledger:
         """
         if before and before[0] != stream:
             self.sampled(device, *before)
-            self._stream(device, before[0]).whole = whole
+            former = self._stream(device, before[0])
+            former.whole = whole or former.always
         self._stream(device, stream)
         for number, other in self.devices[device].items():
             other.over = number != stream
@@ -148,6 +149,7 @@ class Ledger:
         if isinstance(before, dict) and _is_stream(before.get("s")) and _is_count(before.get("n")):
             pair = before["s"], before["n"]
         self.birth(device, message["s"], pair, pair is not None and before.get("whole") is True)
+        self._stream(device, message["s"]).always = message.get("durability") == "always"
 
     def health(self, device, message):
         """Enter what a health message says, as `status`."""
