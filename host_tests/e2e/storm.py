@@ -4,6 +4,7 @@ What happens when is drawn from the test's seed; each fault is a context that is
 """
 
 import contextlib
+import math
 import random
 import re
 import shlex
@@ -15,18 +16,16 @@ from petrel import ROOT, runtime
 from petrel.ledger import Ledger
 from petrel.readings import decode
 
-PACE_MS = 10  # between two readings
-BATCH = 10
+BATCH = 10  # readings a message
 LONG_S = 60  # for what may take its time on a busy machine
 CALM_LIVES = 5  # in which everything is delivered; a polite stop goes on delivering for 8 s
 
 
 def settings(port, **queue):
-    """Frames, because they date their readings to the millisecond."""
+    """A config with such a queue; what waits in it is many times what is lost with a message."""
     return quick(
         port,
-        sensor={"speed": 5000 // PACE_MS},
-        payload={"format": "frame", "batch": BATCH, "max_age_s": 0.1},
+        payload={"batch": BATCH, "max_age_s": 0.1},
         queue={"limit_kb": 512, **queue},
     )
 
@@ -52,12 +51,18 @@ def witnessed(folder):
 
 class Storm:
     """taken: {stream: [when each reading was due, in ms of uptime]} of those that the queue had
-    taken when the life ended. backend: the readings that the ledger let through.
+    taken when the life ended. backend: the readings that the ledger let through; `survivors` of
+    them came after their life had ended.
+
+    stretch: how much longer everything lasts than a second or two.
     """
 
-    def __init__(self, mosquitto, proxy, receiver, device):
+    def __init__(self, mosquitto, proxy, receiver, device, stretch=1):
         self.broker, self.proxy, self.receiver, self.device = mosquitto, proxy, receiver, device
+        self.stretch = stretch
         self.taken = {}
+        self.survivors = 0
+        self._over = {}  # {stream: the moment at which its life was over}
         self.ledger, self.backend = Ledger(), []
         self._entered = self._mark = 0
 
@@ -132,19 +137,22 @@ class Storm:
         if random.random() < 0.3:
             with fault():
                 self.begin()
-                time.sleep(random.uniform(0, 1.5))
+                self.wait(1.5)
                 self.cut()
             return
         self.begin()
         self.device.wait_log("online over", LONG_S, self._mark)
-        time.sleep(random.uniform(0, 0.6))
+        self.wait(0.6)
         with fault():
-            time.sleep(random.uniform(0, 0.8))
+            self.wait(0.8)
             if random.random() < 0.5:
                 self.cut()
         if self.device.running:
-            time.sleep(random.uniform(0, 0.8))
+            self.wait(0.8)
             self.cut()
+
+    def wait(self, most_s):
+        time.sleep(random.uniform(0, most_s * self.stretch))
 
     def begin(self):
         self._mark = self.device.mark()
@@ -162,6 +170,7 @@ class Storm:
             taken = re.findall(r"^took (\d+) (\d+)$", text, re.MULTILINE)
             assert [int(number) for number, _ in taken] == list(range(1, len(taken) + 1))
             self.taken[int(stream[1])] = [int(due) for _, due in taken]
+            self._over[int(stream[1])] = time.monotonic()
 
     def calm(self):
         """Power and network are there: live until nothing waits in the flash, and once more, so
@@ -191,6 +200,7 @@ class Storm:
                 for reading in decode(message.topic, message.payload):
                     if self.ledger.add("d1", reading.stream, reading.seq):
                         self.backend.append(reading)
+                        self.survivors += message.time > self._over.get(reading.stream, math.inf)
             elif kind == "status":
                 self.ledger.status("d1", message.json())
             elif kind == "health":
