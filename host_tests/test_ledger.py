@@ -241,7 +241,7 @@ def test_a_second_listener_is_told(tmp_path):
 def test_a_file_that_is_no_ledger_is_left_alone(tmp_path, content):
     path = tmp_path / "ledger"
     path.write_bytes(content)
-    with pytest.raises(Failure, match="is no ledger, or damaged"):
+    with pytest.raises(Failure, match="is no ledger, or a damaged one"):
         LedgerFile(path)
     assert path.read_bytes() == content
 

@@ -167,6 +167,7 @@ class Storm:
         text = "\n".join(self.device.logs()[self._mark :])
         stream = re.search(r"stream (\d+)$", text, re.MULTILINE)
         if stream:  # else it was too short to say so
+            assert int(stream[1]) not in self.taken, "a stream came twice"
             taken = re.findall(r"^took (\d+) (\d+)$", text, re.MULTILINE)
             assert [int(number) for number, _ in taken] == list(range(1, len(taken) + 1))
             self.taken[int(stream[1])] = [int(due) for _, due in taken]

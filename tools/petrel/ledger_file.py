@@ -103,7 +103,7 @@ def _parsed(content, path):
             getattr(ledger, _ENTRIES[_ENTRIES.index(name)])(*arguments)
         return head["client"], ledger
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise Failure(f"{path} is no ledger, or damaged ({error}); name another file") from error
+        raise Failure(f"{path} is no ledger, or a damaged one; name another file") from error
 
 
 def _locked(path):
