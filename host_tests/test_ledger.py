@@ -229,6 +229,13 @@ def test_a_long_log_is_written_anew_and_loses_nothing(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["ledger"]
 
 
+def test_a_file_that_is_just_being_made_is_an_empty_ledger(tmp_path):
+    (tmp_path / "ledger").touch()
+    assert not read(tmp_path / "ledger").devices
+    LedgerFile(tmp_path / "ledger").close()
+    assert not read(tmp_path / "ledger").devices
+
+
 def test_a_second_listener_is_told(tmp_path):
     with LedgerFile(tmp_path / "ledger"), pytest.raises(Failure, match="another listener"):
         LedgerFile(tmp_path / "ledger")

@@ -85,9 +85,10 @@ class LedgerFile:
 def read(path):
     """The Ledger in a file, which somebody may be writing to."""
     try:
-        return _parsed(Path(path).read_bytes(), path)[1]
+        content = Path(path).read_bytes()
     except OSError as error:
         raise Failure(explain(error)) from error
+    return _parsed(content, path)[1] if content else Ledger()  # just being made
 
 
 def _parsed(content, path):
