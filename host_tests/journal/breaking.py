@@ -78,16 +78,16 @@ def flips(program):
     return {"in records": in_records, "anywhere whole": anywhere, "complaints": complaints}
 
 
-def flips_in_slots(program):
-    """Flip a bit in each record that lies in LittleFS's directory. Returns how many records each
-    flip took, and complaints.
+def flips_in_slots(program, size, count):
+    """Flip a bit in each of so many records that lie in slots. Returns how many records each flip
+    took, and complaints.
     """
     kind, device = fresh(program)
     journal = opened(kind, stream=3)
     whole = {}
-    for n in range(1, 9):
-        journal.append(record(n)[:60])
-        whole[n] = record(n)[:60]
+    for n in range(1, count + 1):
+        whole[n] = (b"record %d," % n * 60)[:size]
+        journal.append(whole[n])
     unmount()
     good = bytes(device.image)
     taken = []
