@@ -2,8 +2,8 @@
 know, also after it was killed?
 """
 
+import contextlib
 import json
-import os
 import random
 import signal
 import subprocess
@@ -298,15 +298,26 @@ def wait_received(path, count):
         time.sleep(0.05)
 
 
-def listening(broker, path):
-    url = f"mqtt://{broker.host}:{broker.port}"
-    return subprocess.Popen(
-        [sys.executable, "-m", "petrel.cli", "listen", url, "--json", "--ledger", str(path)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ),
-    )
+@pytest.fixture
+def listening():
+    """Starts `petrel listen --ledger`."""
+    with contextlib.ExitStack() as stack:
+
+        def start(broker, path):
+            url = f"mqtt://{broker.host}:{broker.port}"
+            process = stack.enter_context(subprocess.Popen(
+                [sys.executable, "-m", "petrel.cli", "listen", url, "--json", "--ledger", str(path)],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            ))
+            stack.callback(process.kill)
+            return process
+
+        yield start
 
 
-def test_a_listener_with_a_ledger_misses_nothing_and_shows_nothing_twice(mosquitto, tmp_path):
+def test_a_listener_with_a_ledger_misses_nothing_and_shows_nothing_twice(
+    mosquitto, listening, tmp_path
+):
     """Also what comes while it is not there, and after it was killed."""
     path = tmp_path / "ledger"
     shown = []
@@ -332,7 +343,7 @@ def test_a_listener_with_a_ledger_misses_nothing_and_shows_nothing_twice(mosquit
     assert read(path).total("missing") == 0
 
 
-def test_the_ledger_of_a_listener_knows_births(mosquitto, tmp_path):
+def test_the_ledger_of_a_listener_knows_births(mosquitto, listening, tmp_path):
     path = tmp_path / "ledger"
     birth = {"status": "online", "s": 8, "before": {"s": 7, "n": 4}}
     publish.single(
