@@ -292,7 +292,7 @@ def tell(broker, number, topic="devices/shed/data"):
 
 
 def wait_received(path, count):
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + 50
     while not path.exists() or read(path).total("received") < count:
         assert time.monotonic() < ends, f"never {count} readings"
         time.sleep(0.05)
@@ -305,9 +305,10 @@ def listening():
 
         def start(broker, path):
             url = f"mqtt://{broker.host}:{broker.port}"
+            command = [sys.executable, "-m", "petrel.cli", "listen", url, "--json"]
             process = stack.enter_context(subprocess.Popen(
-                [sys.executable, "-m", "petrel.cli", "listen", url, "--json", "--ledger", str(path)],
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                [*command, "--ledger", str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                text=True,
             ))
             stack.callback(process.kill)
             return process
@@ -351,7 +352,7 @@ def test_the_ledger_of_a_listener_knows_births(mosquitto, listening, tmp_path):
         port=mosquitto.port,
     )
     process = listening(mosquitto, path)
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + 50
     while not path.exists() or not read(path).streams("shed"):
         assert time.monotonic() < ends
         time.sleep(0.05)
