@@ -54,7 +54,7 @@ class App:
         for task in tasks:
             task.cancel()
         lost = outbox.close() if outbox.flash else len(outbox)
-        remember(self.board, identity.stream, outbox.acked if lost else outbox.sampled)
+        remember(self.board, identity.stream, outbox.acked if lost else outbox.sampled, not lost)
         if lost:
             log("app", "%d readings were not delivered and go with the memory" % lost)
         counts = (self._why, outbox.sampled, outbox.acked, outbox.dropped)

@@ -14,8 +14,10 @@ def open(board, config, identity, channels, clock):
         return None
     stream, number = flash.journal.before
     before = identity.before
-    if stream and (not before or before["s"] == stream):
-        identity.before = {"s": stream, "n": max(number, before["n"] if before else 0)}
+    if stream and not before:
+        identity.before = {"s": stream, "n": number}
+    elif stream and before["s"] == stream:
+        before["n"] = max(number, before["n"])
     lives = Lives(directory, identity.stream, channels, clock, ticks(board))
     return _Opened(config, flash, lives)
 

@@ -5,8 +5,8 @@ import json
 
 class Identity:
     """`stream` is the number of this life of the queue; `before` that of the life before it,
-    {"s", "n"} or None, with `n` the last of its readings that is known to be safe; `about` is
-    added to the birth.
+    {"s", "n"} or None, with `n` the last of its readings that is known to be safe, and "end" if it
+    was its last of all; `about` is added to the birth.
     """
 
     def __init__(self, device_id, stream, before=None, about=None):
@@ -38,6 +38,11 @@ def compact(value):
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def remember(board, stream, number):
-    """Keep the stream and the last of its readings that is safe, for the next life's birth."""
-    board.save("stream", compact({"s": stream, "n": number}))
+def remember(board, stream, number, end=False):
+    """Keep the stream and the last of its readings that is safe, for the next life's birth; `end`:
+    there were none after it.
+    """
+    life = {"s": stream, "n": number}
+    if end:
+        life["end"] = True
+    board.save("stream", compact(life))

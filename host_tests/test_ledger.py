@@ -134,7 +134,7 @@ def test_a_life_whose_readings_were_durable_at_once_leaves_nothing_unknown():
 
 def test_a_birth_that_says_the_end_leaves_nothing_unknown():
     ledger = filled(range(1, 11))
-    ledger.status("shed", {"status": "online", "s": 8, "before": {"s": 7, "n": 10, "whole": True}})
+    ledger.status("shed", {"status": "online", "s": 8, "before": {"s": 7, "n": 10, "end": True}})
     assert lines(ledger)[0] == "7: 1 to 10 are complete"
     assert lines(ledger)[1].startswith("8: ")
 

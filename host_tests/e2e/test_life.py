@@ -98,7 +98,7 @@ def test_each_life_has_a_stream_of_its_own_and_names_the_one_before(mosquitto, r
     first, second, third = (birth["s"] for birth in births)
     assert len({first, second, third}) == 3
     assert "before" not in births[0]
-    assert births[1]["before"] == {"s": first, "n": acked}
+    assert births[1]["before"] == {"s": first, "n": acked, "end": True}
     assert births[2]["before"] == {"s": second, "n": 0}  # nothing of it was made durable
     assert [birth["boot"] for birth in births] == ["power"] * 3
     assert list(receiver.sequence_report("d1")) == [first, second, third]

@@ -148,7 +148,7 @@ class Ledger:
         pair = None
         if isinstance(before, dict) and _is_stream(before.get("s")) and _is_count(before.get("n")):
             pair = before["s"], before["n"]
-        self.birth(device, message["s"], pair, pair is not None and before.get("whole") is True)
+        self.birth(device, message["s"], pair, pair is not None and before.get("end") is True)
         self._stream(device, message["s"]).always = message.get("durability") == "always"
 
     def health(self, device, message):
