@@ -28,7 +28,7 @@ import asyncio
 import tcp
 from ticks import Uptime
 
-from .packet import const
+from .packet import ProtocolError, const
 
 Lost = tcp.ConnectError
 """There is no connection, or none any more. `stage`: dns, tcp, tls, connack or lost."""
@@ -213,6 +213,9 @@ class Client:
         try:
             await part
         except Exception as error:
+            if isinstance(error, ProtocolError):
+                self.work.set()
+                await asyncio.sleep_ms(0)  # the writer says why (5.0)
             from .life import drop
 
             drop(self, error)
@@ -220,11 +223,11 @@ class Client:
     async def read(self):
         engine = self.engine
         while True:
-            await self.receive()
-            self.events()
+            self.events()  # at first those that came with CONNACK
             while engine.unread():  # until our answers have left
                 await self.movement()
                 self.events()
+            await self.receive()
 
     async def write(self):
         while True:

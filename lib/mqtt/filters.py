@@ -14,12 +14,13 @@ def ask(engine, topics, properties):
     from filters alone (sections 3.8, 3.10); returns the packet id. Raises ValueError.
     """
     subscribes = isinstance(topics[-1], int)  # [MQTT-3.8.3-3] [MQTT-3.10.3-2]: not empty
-    done = b""
-    for topic in topics:
-        if isinstance(topic, int):
-            done += bytes((topic,))
+    done = topic = b""
+    for item in topics:
+        if isinstance(item, int):
+            _check_options(item, topic, engine.five)
+            done += bytes((item,))
         else:
-            topic = _allowed(packet.encoded(topic))
+            topic = _allowed(packet.encoded(item))
             done += bytes((len(topic) >> 8, len(topic) & 0xFF)) + topic
     answer = _SUBACK if subscribes else _UNSUBACK
     if properties and not engine.five:
@@ -61,6 +62,13 @@ def granted(engine, kind, packet_id, body):
     engine.packet_id = packet_id
     engine.flight.arrived(entry)
     return "suback" if kind == _SUBACK else "unsuback"
+
+
+def _check_options(options, topic, five):
+    """[MQTT-3.8.3-4], in 5.0 with more bits; no No Local for a shared one [MQTT-3.8.3-4] (5)."""
+    shared = topic[:7] == b"$share/"
+    if options & 3 == 3 or options > (47 if five else 2) or (options & 4 and shared):
+        raise ValueError("no options of a subscription: %d" % options)
 
 
 def _allowed(topic):

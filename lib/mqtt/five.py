@@ -73,6 +73,9 @@ class Five:
             retain and not granted.get("retain_available", 1)
         ):
             raise ValueError("this broker takes no retained message, or not this QoS")
+        for name in given or ():  # not a client's, or ours to choose [MQTT-3.3.4-6] (5)
+            if name in ("subscription_identifier", "topic_alias"):
+                raise ValueError("no property here: %s" % name)
         return self.encoded(_PUBLISH, given)
 
     def encoded(self, kind, given):

@@ -74,6 +74,8 @@ class Flight:
                 return self.acked(engine, entry)
             entry.awaits = _PUBCOMP  # PUBREL is next [MQTT-4.3.3-1]
             entry.payload = None
+            self.entries.remove(entry)  # in the order of the PUBRECs [MQTT-4.6.0-4]
+            self.entries.append(entry)
             engine.changed = True
         elif kind != _PUBREC or entry.awaits != _PUBCOMP:  # else it repeats itself, and so do we
             raise ProtocolError("4.3", 0x82)
@@ -104,24 +106,28 @@ class Flight:
             self.unsent += 1
 
     def write(self, out, at, most, five):
-        """Write what waits and fits into `out` from `at` on, while at most `most` packets are with
-        the broker; returns where that ended.
+        """Write what waits and fits into `out` from `at` on, while at most `most` publishes are
+        with the broker; nothing else waits for these [MQTT-3.3.4-8] (5). Returns where that ended.
         """
-        free = most - len(self.entries) + self.unsent
+        free = most
+        for entry in self.entries:
+            if entry.awaits == _PUBCOMP or (entry.sent and entry.awaits < _PUBCOMP):
+                free -= 1
         for entry in self.entries:
             if entry.sent:
                 continue
-            if free <= 0 or at + entry.length > len(out):
+            if at + entry.length > len(out):
                 break
             if entry.awaits == _PUBCOMP:
                 at = packet.ack(out, at, _PUBREL, entry.packet_id)
-            elif entry.payload is None:
-                continue
             elif entry.awaits > _PUBCOMP:
                 from .filters import write
 
                 at = write(entry, out, at)
+            elif entry.payload is None or free <= 0:
+                continue
             else:
+                free -= 1
                 name, properties = entry.name, entry.properties
                 if five:
                     name, properties = five.alias(name, properties)
@@ -131,5 +137,4 @@ class Flight:
                 )
             entry.sent = True
             self.unsent -= 1
-            free -= 1
         return at

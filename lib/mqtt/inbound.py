@@ -48,16 +48,20 @@ class Inbound:
         engine.dup = first >> 3 & 1
         engine.packet_id = packet_id
         engine.skipped = skipped
-        if qos:
-            fate = self.fates.get(packet_id)
-            if fate == TAKEN and qos == 2:
-                engine.owe(_PUBREC, packet_id)
-            if qos == 2 and fate in (TAKEN, _HANDED_OUT):
-                return None
-            self.fates[packet_id] = qos
-            if skipped:
-                self.accept(engine, packet_id)
-        return "publish"
+        return "publish" if not qos or self._is_new(engine, qos, packet_id) else None
+
+    def _is_new(self, engine, qos, packet_id):
+        fate = self.fates.get(packet_id)
+        if fate == TAKEN and qos == 2:
+            engine.owe(_PUBREC, packet_id)
+        if qos == 2 and fate in (TAKEN, _HANDED_OUT):
+            return False
+        self.fates[packet_id] = qos
+        if engine.five and len(self.fates) > engine.five.asked.get("receive_maximum", 65535):
+            raise ProtocolError("3.3.4-9 (5)", 0x93)
+        if engine.skipped:
+            self.accept(engine, packet_id)
+        return True
 
     def accept(self, engine, packet_id):
         """Acknowledge; nothing happens if the connection or the session has ended meanwhile."""

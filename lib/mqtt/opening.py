@@ -20,6 +20,8 @@ def connect(engine, out):
     fields = [packet.encoded(engine.client_id), will_properties]
     if engine.will:
         topic, payload, qos, retain = engine.will[:4]
+        if qos > 2:  # [MQTT-3.1.2-14]
+            raise ValueError("QoS %d" % qos)
         fields += [packet.encoded(topic, b"+#"), _data(payload)]
         flags |= 4 | qos << 3 | retain << 5
     if engine.username is not None:

@@ -5,9 +5,11 @@ integers, texts are text, binary data is bytes; `user_property` is a list of (na
 is `subscription_identifier` of a PUBLISH a list of numbers.
 """
 
-from .packet import ProtocolError, const, is_text
+from .packet import ProtocolError, const, encoded, is_text
 
 WILL = const(0)  # stands for the will's properties where else a packet's type does
+
+_RESPONSE_TOPIC = const(8)
 
 _BIT = const(0)  # a byte that is 0 or 1
 _VARIABLE = const(1)  # up to four bytes of 7 bits
@@ -79,6 +81,8 @@ def encode(kind, properties, more=b""):
         if not _allowed(place, kind):
             raise ValueError("no property here: %s" % name)
         value = properties[name]
+        if _TABLE[place] == _RESPONSE_TOPIC:
+            encoded(value, b"+#")  # [MQTT-3.3.2-14] (5)
         for item in value if isinstance(value, list) else (value,):
             data += _TABLE[place : place + 1] + _value(_TABLE[place], _TABLE[place + 1], item)
     return variable(len(data)) + data

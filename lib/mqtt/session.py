@@ -131,8 +131,8 @@ class Engine:
         else:
             encoded = b""
         length = 13 + len(name) + len(encoded) + len(payload)
-        if length > self.largest:
-            raise ValueError("a packet of %d bytes; at most %d" % (length, self.largest))
+        if length > self.largest or qos > 2:
+            raise ValueError("QoS %d, %d bytes; at most %d" % (qos, length, self.largest))
         if self.state != _OPEN or (qos and len(self.flight.entries) >= self.window):
             return None
         if qos:
@@ -173,6 +173,7 @@ class Engine:
 
         self.next_out()
         self._end = disconnect(self, self.out, self._end, code)
+        self.state = _CLOSED  # and nothing is written behind it [MQTT-3.14.4-2]
 
     def lost(self):
         """The connection is gone. What must be sent again will be, on the next one."""
