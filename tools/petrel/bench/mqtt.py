@@ -119,7 +119,7 @@ def cpu(runner):
 
 
 def heap(runner):
-    """Bytes on the 32-bit port: imported, and connected."""
+    """Bytes on the 32-bit port: imported, and connected with buffers of 512 and 256 bytes."""
     argv = runtime.runtime32()
     if argv is None:
         print("heap: passed over, there is no 32-bit MicroPython here (make setup)")
