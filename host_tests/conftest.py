@@ -27,6 +27,15 @@ def pytest_configure(config):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
     config.addinivalue_line("markers", "long: takes more than 10 s; `-m 'not long'` leaves it out")
+    config.addinivalue_line("markers", "soak: for `make soak` alone")
+
+
+def pytest_collection_modifyitems(config, items):
+    """What takes minutes runs with `make soak` alone."""
+    if not os.environ.get("PETREL_SOAK"):
+        soak = [item for item in items if item.get_closest_marker("soak")]
+        config.hook.pytest_deselected(items=soak)
+        items[:] = [item for item in items if item not in soak]
 
 
 def pytest_generate_tests(metafunc):

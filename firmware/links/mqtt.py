@@ -46,7 +46,7 @@ class Link:
         self._hosts = [options["host"]] + options["hosts"]
         self._host = 0
         self._session_at = None  # the host that keeps our session
-        self._settled = []  # tags of messages that were acknowledged before they were sent again
+        self._settled = []  # tags of messages that are acknowledged, even if nobody waits
         self._tls = None
         self._topics = {}
         self._over = asyncio.Event()
@@ -75,6 +75,7 @@ class Link:
             in_bytes=_IN_BYTES,
         )
         self._client.inboxes = self  # `take` and `lost` are called by it
+        self._client.on_acked = self._settled.append
 
     @property
     def owed(self):
@@ -185,8 +186,10 @@ class Link:
         """QoS 2: go on with the message's handshake if it has begun."""
         client = self._client
         tag = message.first << _COUNT_BITS | message.last - message.first + 1
-        known = tag in self._settled
-        self._settled = [later for later in self._settled if later > tag]
+        settled = self._settled
+        known = tag in settled
+        while settled and min(settled) <= tag:
+            settled.remove(min(settled))
         if known:
             return
         for entry in client.engine.flight.entries:
@@ -244,11 +247,6 @@ class Link:
             self.on_command(None if problem else bytes(engine.payload), problem)
         except Exception as error:  # whoever takes commands can't break the link
             log("mqtt", "a command was not taken: %r" % error)
-
-    def settled(self, tag):
-        """A message was acknowledged that nobody waits for at the moment."""
-        if tag:
-            self._settled.append(tag)
 
     def lost(self, new_session=False):
         """The payloads are in buffers that the outbox uses again from now on."""

@@ -124,9 +124,6 @@ class Inboxes:
         else:
             engine.inbound.fates.pop(engine.packet_id, None)  # it comes again
 
-    def settled(self, tag):
-        """A publish was acknowledged that nobody waits for any more."""
-
     def lost(self, session=False):
         """The connection is gone, or with it the session: what is not acknowledged comes again at
         QoS 1, and can't be acknowledged any more.
