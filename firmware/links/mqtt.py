@@ -52,16 +52,11 @@ class Link:
         self._over = asyncio.Event()
         self._closing = False
         self._stage = ""
-        transport = None
-        if options["websocket"]:
-            from websocket.stream import transport as over_websocket
-
-            transport = over_websocket(options["websocket"], "mqtt")
         self._client = Client(
             None,
             client_id=identity.id,
             protocol=options["protocol"],
-            transport=transport,
+            transport=_transport(options["websocket"]),
             timeout_s=options["timeout_s"],
             reconnect=None,
             resolver=resolver,
@@ -278,6 +273,15 @@ class Link:
         from mqtt.life import drop
 
         drop(self._client, Lost("lost", "the connection is given up"))
+
+
+def _transport(path):
+    """MQTT over WebSocket if there is a path for it, else None: over TCP."""
+    if path is None:
+        return None
+    from websocket.stream import transport
+
+    return transport(path, "mqtt")
 
 
 def _parts(host):

@@ -177,13 +177,13 @@ class Client:
     def unsubscribe(self, topic_filter):
         return self.subscriptions().unsubscribe(topic_filter)
 
-    def messages(self, topic_filter="#", size=8):
+    def messages(self, topic_filter="#", size=None):
         """Return an asynchronous iterator over the messages that match; each has `topic` (text),
         `payload` (bytes), `qos`, `retain`, `dup` and `properties` (5.0: a dict, else None).
 
-        It keeps at most `size`; a message that finds it full is dropped and counted in `dropped`:
-        one of QoS 1 or 2 comes again with the next connection. These are acknowledged when they
-        are taken.
+        It keeps at most `size`, 8 if nobody says otherwise; a message that finds it full is
+        dropped and counted in `dropped`: one of QoS 1 or 2 comes again with the next connection.
+        These are acknowledged when they are taken.
         """
         return self.subscriptions().messages(topic_filter, size)
 
@@ -271,6 +271,6 @@ class Client:
 
     def answered(self, packet_id, answer):
         event = self.waiting.get(packet_id)
-        if event:
+        if event and not event.is_set():  # the first answer counts: a loss may follow at once
             event.answer = answer
             event.set()

@@ -6,6 +6,8 @@ from . import filters, packet
 from .client import Lost
 from .errors import Refused
 
+_SIZE = 8  # messages that an inbox keeps
+
 # Options of a subscription beside its QoS, MQTT 5.0 (section 3.8.3.1); add them up.
 NO_LOCAL = 4  # not what this client publishes itself
 RETAIN_AS_PUBLISHED = 8
@@ -59,13 +61,13 @@ class Inboxes:
         self._boxes = []
         self._wanted = {}  # filter -> (options, properties)
 
-    def messages(self, topic_filter, size=8):
+    def messages(self, topic_filter, size=None):
         topic_filter = packet.encoded(topic_filter)
         for box in self._boxes:
             if box.filter == topic_filter:
-                box.size = size
+                box.size = size or box.size
                 return box
-        box = Inbox(self._client, topic_filter, size)
+        box = Inbox(self._client, topic_filter, size or _SIZE)
         self._boxes.append(box)
         return box
 
