@@ -7,10 +7,8 @@ them there.
 # pyright: reportPossiblyUnboundVariable=false
 
 
-def narrow(ctl_, out_, start: int, size: int):
+def narrow(ctl, out, start: int, size: int):
     """Shrink the interval to `size` from `start` on; put out the bytes that are settled."""
-    ctl = ctl_
-    out = out_
     low = ctl[0] + start
     pos = ctl[2]
     end = ctl[3]
@@ -33,14 +31,12 @@ def narrow(ctl_, out_, start: int, size: int):
     ctl[2] = pos
 
 
-def column(ctl_, nodes_, cols_, out_):
+def column(ctl, nodes, cols, out):
     """Code what the values of a column, but for the first, differ from their prediction by."""
-    ctl = ctl_
-    nodes = nodes_
-    cols = cols_
-    out = out_
     low = ctl[0]
     rng = ctl[1]
+    # The busiest variables first: bytecode reaches the first 16 faster, and in one byte.
+    j = bit = todo = p = m = d = b = a = i = v = 0
     pos = ctl[2]
     end = ctl[3]
     n = ctl[4]
@@ -219,9 +215,8 @@ def column(ctl_, nodes_, cols_, out_):
     ctl[2] = pos
 
 
-def seed(nodes_, scale: int, median: int):
+def seed(nodes, scale: int, median: int):
     """Set the nodes of the bit lengths to what they are in a Laplace distribution."""
-    nodes = nodes_
     j = 0
     while j < 48:
         length = j & 15
@@ -238,10 +233,8 @@ def seed(nodes_, scale: int, median: int):
         j += 1
 
 
-def recall(nodes_, blob_, at: int, longest: int):
+def recall(nodes, blob, at: int, longest: int):
     """Set the nodes of residuals up to `longest` bits to what a profile says from `at` on."""
-    nodes = nodes_
-    blob = blob_
     end = 51
     if longest > 1:
         end = 52
@@ -258,10 +251,8 @@ def recall(nodes_, blob_, at: int, longest: int):
                 j = (j | 15) + 1
 
 
-def survey(ctl_, cols_):
+def survey(ctl, cols):
     """Leave in ctl[8:12] the sums of the residuals' sizes that four predictors would leave."""
-    ctl = ctl_
-    cols = cols_
     i = ctl[15] + 1
     n = ctl[4] + i - 1
     last = cols[i - 1] >> 1
@@ -300,10 +291,8 @@ def survey(ctl_, cols_):
     ctl[11] = s3
 
 
-def crc24(data_, count: int, c: int, table_) -> int:
+def crc24(data, count: int, c: int, table) -> int:
     """CRC-24 (polynomial 0x864CFB) of the first `count` bytes, going on from `c`."""
-    data = data_
-    table = table_
     i = 0
     while i < count:
         b = data[i]

@@ -171,11 +171,11 @@ class Encoder(Readings):
     def _split_start(self):
         """Divide the first time by 1000, in halves that fit 31 bits."""
         t = self.start
-        x = t[4] | t[5] << 8
+        x = t[2]
         self._hi_s = x // 1000 << 16
-        x = x % 1000 << 16 | t[2] | t[3] << 8
+        x = x % 1000 << 16 | t[1]
         self._hi_s += x // 1000
-        x = x % 1000 << 16 | t[0] | t[1] << 8
+        x = x % 1000 << 16 | t[0]
         self._lo_s = x // 1000
         self._rest_ms = x % 1000
 

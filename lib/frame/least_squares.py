@@ -40,18 +40,26 @@ def solve(h, features):
     right = [row[n] for row in m]
     for i in range(n):
         m[i][i] = m[i][i] * 1.0001 + 1e-3
+    weights = eliminate(m)
+    if weights:
+        energy -= sum([w * x for w, x in zip(weights, right)])
+    return energy, weights
+
+
+def eliminate(m):
+    """Solve n equations, each a list of n factors and the right side; None if they depend."""
+    n = len(m)
     for i in range(n):
         p = max(range(i, n), key=lambda r: abs(m[r][i]))
         if abs(m[p][i]) < 1e-9:
-            return energy, None
+            return None
         m[i], m[p] = m[p], m[i]
         for r in range(n):
             if r != i:
                 f = m[r][i] / m[i][i]
                 for k in range(i, n + 1):
                     m[r][k] -= f * m[i][k]
-    weights = [m[i][n] / m[i][i] for i in range(n)]
-    return energy - sum(w * x for w, x in zip(weights, right)), weights
+    return [m[i][n] / m[i][i] for i in range(n)]
 
 
 def _sum(h, i, j):

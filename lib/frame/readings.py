@@ -25,8 +25,8 @@ class Readings:
         self.cols = array("i", bytes(4 * batch * (width + 2)))
         self.uppers = array("H", bytes(2 * batch * width))
         self.flags = bytearray([channel.kind == "count" for channel in schema.channels])
-        self._eight = bytearray(8)
-        self.start = bytearray(8)       # the first time in ms, little endian
+        self._eight = array("H", bytes(8))
+        self.start = array("H", bytes(8))   # the first time in ms, by 16 bits
         self._hi = self._lo = 0         # halves of 24 bits of the last time
         self._off = 0                   # and its deviation
         self.clear()
@@ -84,8 +84,8 @@ class Readings:
             # It may be a heap object, with which arithmetic would allocate.
             eight = self._eight
             pack_into("<q", eight, 0, v)
-            cols[at] = (eight[0] | eight[1] << 8) << 1 | 0x20000001
-            self.uppers[at] = eight[2] | eight[3] << 8
+            cols[at] = eight[0] << 1 | 0x20000001
+            self.uppers[at] = eight[1]
         self.flags[c] = flags
 
     def _add_time(self, i, time_ms):
@@ -94,8 +94,9 @@ class Readings:
             raise ValueError("time_ms is 0 to 2**48 - 1")
         eight = self._eight if i else self.start
         pack_into("<q", eight, 0, time_ms)
-        lo = eight[0] | eight[1] << 8 | eight[2] << 16
-        hi = eight[3] | eight[4] << 8 | eight[5] << 16
+        hi = eight[1]
+        lo = (hi & 255) << 16 | eight[0]
+        hi = hi >> 8 | eight[2] << 8
         off = 0
         if i:
             gap = hi - self._hi

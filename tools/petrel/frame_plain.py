@@ -22,7 +22,8 @@ def plain(fast):
     """Return the text of _plain.py for the text of _fast.py."""
     body = fast.split("import micropython\n", 1)[1]
     body = body.replace("@micropython.viper\n", "")
-    return DOCSTRING + re.sub(r"ptr\d+\((\w+)\)", r"\1", body)
+    body = re.sub(r"    (\w+) = ptr\d+\(\1_\)\n", "", body)
+    return DOCSTRING + re.sub(r"\b(\w+)_\b", r"\1", body)
 
 
 def main():

@@ -49,22 +49,24 @@ def mpy_bytes(bench, name):
     return 0
 
 
-def smallest(bench, argv):
-    """The smallest heap in KB that delivers every row of a recording, found by halving."""
+def smallest(bench, argv, **sections):
+    """The smallest heap in KB that delivers every row of a recording, found by halving.
+
+    sections: of the config.
+    """
     low, high = SMALLEST, LARGEST
     while high - low > 1:
         middle = (low + high) // 2
-        if delivers(bench, argv, middle):
+        if delivers(bench, argv, middle, **sections):
             high = middle
         else:
             low = middle
     return high
 
 
-def delivers(bench, argv, heap_kb):
-    config = bench.config(
-        "memory", ROWS, sensor={"speed": 100}, queue={"durability": "ram"}
-    )
+def delivers(bench, argv, heap_kb, **sections):
+    sections = {"queue": {"durability": "ram"}, **sections}
+    config = bench.config("memory", ROWS, sensor={"speed": 100}, **sections)
     done = bench.chip(
         "import boot; import main", config, argv, f"{heap_kb}k", check=False,
         PETREL_UNTIL_DRAINED="1",
