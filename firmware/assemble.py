@@ -108,7 +108,7 @@ def _parts(board, config, queue, reserve):
     uplink = _uplink(config, link, outbox, clock, vitals, health)
     commands.uplink, commands.sampler = uplink, sampler
     commands.app = App(board, identity, vitals, sampler, outbox, uplink, commands, health)
-    _profile(board, config, encoder, identity.stream, vitals, uplink, health, longest)
+    _attend(encoder, board, identity.stream, vitals, uplink, health, longest)
     return commands.app
 
 
@@ -183,14 +183,10 @@ def _uplink(config, link, outbox, clock, vitals, health):
     return uplink
 
 
-def _profile(board, config, encoder, stream, vitals, uplink, health, most_bytes):
-    if config["payload"]["format"] != "frame":
-        return
-    from .profile import Profile
-
-    profile = Profile(board, encoder, stream, vitals, uplink.post, uplink.on_online, most_bytes)
-    uplink.on_online, uplink.on_posted = profile.on_online, profile.on_posted
-    health.profile = profile
+def _attend(encoder, *parts):
+    """Let a format that has something to say for itself, say it."""
+    if hasattr(encoder, "attend"):
+        encoder.attend(*parts)
 
 
 def _forget_checks(module):

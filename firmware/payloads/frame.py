@@ -46,6 +46,19 @@ class Encoder:
         self.first = self.count = self.turn = 0
         self.made = Wake()
 
+    def attend(self, board, stream, vitals, uplink, health, most_bytes):
+        """From the first connection on have a frame profile: see firmware/profile.py."""
+
+        def on_online():
+            from ..profile import Profile  # late: while starting, memory is scarce
+
+            profile = Profile(board, self, stream, vitals, uplink.post, on_birth, most_bytes)
+            uplink.on_online, uplink.on_posted = profile.on_online, profile.on_posted
+            health.profile = profile
+            profile.on_online()
+
+        on_birth, uplink.on_online = uplink.on_online, on_online
+
     def stream(self, stream):
         self.frame.clear()
         self.frame.begin(stream)
