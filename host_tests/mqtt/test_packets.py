@@ -2,6 +2,8 @@
 for 3.1.1, paho's properties for 5.0. What it reads comes whole, byte by byte and with more behind.
 """
 
+import random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -297,3 +299,12 @@ def test_every_truncation_and_every_bit_flip_is_told(level):
                 listen(waiting(level), case)
             except ProtocolError as error:
                 assert error.code in (0x81, 0x82, 0x8C, 0x94, 0x95)
+
+
+def test_a_short_fuzz(seed):
+    """`make fuzz` is the long one."""
+    from host_tests.mqtt.fuzz import converse
+
+    rng = random.Random(seed)
+    for _ in range(1000):
+        converse(rng)
