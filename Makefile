@@ -1,7 +1,8 @@
 # Petrel: every target sets up what is missing by itself; `make` alone lists them.
 PYTHON ?= python3
 BIN    := .venv/bin
-SOAKED := host_tests/mqtt/test_exactly_once.py host_tests/mqtt/test_client.py \
+SOAKED := host_tests/e2e/test_wifi.py host_tests/test_boards.py \
+	host_tests/mqtt/test_exactly_once.py host_tests/mqtt/test_client.py \
 	host_tests/e2e/test_power_loss.py host_tests/journal/test_endurance.py::test_many_records
 SETUP  := @$(PYTHON) tools/bootstrap.py
 
@@ -37,7 +38,7 @@ flash: ## the application onto a board; PORT=/dev/ttyUSB0, ARGS="--new-config"
 	$(SETUP)
 	@$(BIN)/petrel flash $(if $(PORT),--port $(PORT)) $(ARGS)
 
-soak: ## MQTT for minutes, 10 million records through the journal, 150 power cuts; takes hours
+soak: ## storms of WiFi and MQTT for minutes, 10 million records, 150 power cuts; takes hours
 	$(SETUP) --need-mosquitto
 	@PETREL_SOAK=1 $(BIN)/python -m pytest -s $(or $(ARGS),$(SOAKED))
 
