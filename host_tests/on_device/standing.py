@@ -1,5 +1,7 @@
 """Runs on the device: what a program sees of a stand-in board. PETREL_PORT is the board."""
 
+# pyright: reportMissingImports=false
+
 import os
 
 import usocket
