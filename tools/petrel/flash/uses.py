@@ -7,6 +7,7 @@ of such a name that no config decides, every module that it may be.
 """
 
 import ast
+import functools
 
 from petrel import ROOT
 
@@ -53,7 +54,7 @@ class Uses:
                 self._follow(file, package)
 
     def _follow(self, file, package):
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        for node in nodes(file):
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     self._add(alias.name)
@@ -76,6 +77,14 @@ class Uses:
             return
         for name in self._named.get(prefix) or _beginning_with(prefix):
             self._add(prefix + name)
+
+
+@functools.cache
+def nodes(file):
+    """What matters of a module: its imports and calls, wherever they are."""
+    kinds = ast.Import | ast.ImportFrom | ast.Call
+    tree = ast.parse(file.read_text("utf-8"))
+    return [node for node in ast.walk(tree) if isinstance(node, kinds)]
 
 
 def _base(package, node):
