@@ -62,7 +62,8 @@ class Chip:
         self.known = False
         if error.errno == ETIMEDOUT:
             self._clear()
-        raise error
+            raise OSError(ETIMEDOUT, "the bus is held")
+        raise OSError(error.errno, "no answer at " + self._entry["address"])
 
     def _clear(self):
         """Free the data line from a chip that we left in the middle of a byte, by a reset or a

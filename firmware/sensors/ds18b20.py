@@ -63,7 +63,7 @@ class Sensor(Measures):
         self._command(_READ_SCRATCHPAD)
         self._bus.readinto(data)
         if data[4] == 0xFF:  # nobody pulls the line: no configuration has its first bit set
-            raise OSError(ENODEV)
+            raise OSError(ENODEV, "no answer")
         if self._bus.crc8(data) or not data[4]:  # a line that is held low has a right checksum
             raise ValueError("a wrong checksum came over the wire")
         raw = data[1] << 8 | data[0]
@@ -74,7 +74,7 @@ class Sensor(Measures):
     def _command(self, command):
         bus = self._bus
         if not bus.reset():
-            raise OSError(ENODEV)
+            raise OSError(ENODEV, "nobody on the bus")
         if self._rom is None:
             bus.writebyte(_SKIP_ROM)
         else:

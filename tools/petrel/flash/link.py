@@ -3,7 +3,9 @@
     absent --connect--> raw REPL <--interrupt/restart--> running --close--> absent
 """
 
+import contextlib
 import dataclasses
+import io
 import re
 import struct
 import subprocess
@@ -125,7 +127,8 @@ class Link:
     def interrupt(self):
         """Stop what runs, and let no watchdog bite meanwhile."""
         try:
-            self._transport.enter_raw_repl(soft_reset=False)
+            with contextlib.redirect_stdout(io.StringIO()):  # mpremote prints what it can't read
+                self._transport.enter_raw_repl(soft_reset=False)
         except (*_GONE, OSError) as error:
             raise Failure(
                 f"{self.port} does not answer as MicroPython; press the board's reset button and "
