@@ -68,7 +68,7 @@ class Board:
         files.save(name, data)
 
     def path(self, name):
-        return name
+        return files.place(name)
 
     # ---- the network
 

@@ -48,11 +48,7 @@ class Board:
             self._environment["PETREL_VERSION"] = version
         self._cable, self._plug = pty.openpty()
         self._chip, self._socket = pty.openpty()
-        for end in (self._plug, self._socket):
-            tty.setraw(end)
-        settings = termios.tcgetattr(self._socket)
-        settings[3] |= termios.ISIG
-        termios.tcsetattr(self._socket, termios.TCSANOW, settings)
+        tty.setraw(self._plug)
         self.port = os.ttyname(self._plug)
         self.heard = b""
         self._wanted = True
@@ -88,10 +84,14 @@ class Board:
         """Until the console has said it."""
         end = time.monotonic() + deadline_s
         while text.encode() not in self.heard[after:]:
-            assert time.monotonic() < end, f"no {text!r} in {self.heard[-2000:].decode()}"
+            assert time.monotonic() < end, f"no {text!r} in {self.heard[-2000:].decode(errors='replace')}"
             time.sleep(0.02)
 
     def _start(self):
+        tty.setraw(self._socket)  # as the last process may not have left it
+        settings = termios.tcgetattr(self._socket)
+        settings[3] |= termios.ISIG
+        termios.tcsetattr(self._socket, termios.TCSANOW, settings)
         argv = [*runtime_of("64-bit"), "-X", "heapsize=2M", "-i"]
         self._process = subprocess.Popen(
             [*argv, "-c", "import host_tests.boards.terminal"], env=self._environment,

@@ -23,6 +23,7 @@ from petrel.errors import Failure, Misuse, one_line
 PLATFORMS = {"esp32": "an ESP32", "rp2": "an RP2040 or RP2350"}
 _BACK_S = 20  # how long a board may take to come back after a reset, on USB of its own
 _CHUNK = 1024
+_ATTEMPTS = 3
 _READ_S = 3  # within an exchange; without it mpremote waits for ever for a board that went away
 _GONE = (TransportError, struct.error, serial.SerialException)  # struct: half of an answer
 
@@ -125,15 +126,20 @@ class Link:
     # ---- the raw REPL
 
     def interrupt(self):
-        """Stop what runs, and let no watchdog bite meanwhile."""
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):  # mpremote prints what it can't read
-                self._transport.enter_raw_repl(soft_reset=False)
-        except (*_GONE, OSError) as error:
-            raise Failure(
-                f"{self.port} does not answer as MicroPython; press the board's reset button and "
-                "try again, or put MicroPython on it first (see the README)"
-            ) from error
+        """Stop what runs, and let no watchdog bite meanwhile. An interrupt may hit where it is
+        swallowed, in a callback for instance, so there are several.
+        """
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                with contextlib.redirect_stdout(io.StringIO()):  # mpremote prints what it hears
+                    self._transport.enter_raw_repl(soft_reset=False, timeout_overall=_READ_S)
+                break
+            except (*_GONE, OSError) as error:
+                if not left:
+                    raise Failure(
+                        f"{self.port} does not answer as MicroPython; press the board's reset "
+                        "button and try again, or put MicroPython on it first (see the README)"
+                    ) from error
         self.run(_RELEASE)
 
     def run(self, code):
