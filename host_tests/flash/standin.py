@@ -84,7 +84,8 @@ class Board:
         """Until the console has said it."""
         end = time.monotonic() + deadline_s
         while text.encode() not in self.heard[after:]:
-            assert time.monotonic() < end, f"no {text!r} in {self.heard[-2000:].decode(errors='replace')}"
+            said = self.heard[-2000:].decode(errors="replace")
+            assert time.monotonic() < end, f"no {text!r} in {said}"
             time.sleep(0.02)
 
     def _start(self):
