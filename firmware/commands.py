@@ -11,8 +11,8 @@ from micropython import const
 from .forget import forget
 
 _INBOX = const(4)
-_BUSY = b'{"id":null,"ok":false,"error":"busy; 4 commands wait already"}'
-_NO_MEMORY = b'{"id":null,"ok":false,"error":"not enough memory for commands"}'
+_BUSY = const(b'{"id":null,"ok":false,"error":"busy; 4 commands wait already"}')
+_NO_MEMORY = const(b'{"id":null,"ok":false,"error":"not enough memory for commands"}')
 _EXECUTION_MS = const(30_000)  # the longest that a command may take
 
 

@@ -1,7 +1,9 @@
 """What a config must fulfil beyond its single keys."""
 
-_LOOPBACK = ("localhost", "::1")
-_RESERVED = ("s", "n", "ts", "up")
+from micropython import const
+
+_LOOPBACK = const(("localhost", "::1"))
+_RESERVED = const(("s", "n", "ts", "up"))
 
 
 def limits(config, problem):

@@ -83,6 +83,8 @@ class Flash:
             return taken
         except JournalError as error:
             self._failed(error, _READABLE)
+        except MemoryError:  # not now
+            pass
         return None
 
     def release(self, seq):
@@ -107,6 +109,8 @@ class Flash:
             return next(entries, None)
         except JournalError as error:
             self._failed(error, _GONE)
+        except MemoryError:  # not now; the journal starts anew
+            pass
         return None
 
     def _failed(self, error, state):

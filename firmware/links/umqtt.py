@@ -25,7 +25,7 @@ _QOS_RETAIN = {  # INTERFACES, "Topics"; the QoS of data is configured
     "health": (0, True),
     "profile": (1, True),
 }
-_CLOSED = "the broker closed the connection"
+_CLOSED = const("the broker closed the connection")
 _BUSY_MS = const(5)
 _TICK_MS = const(500)  # a deadline that begins meanwhile is found by then
 _IN_BYTES = const(512)  # the longest command, its topic included

@@ -27,12 +27,12 @@ def small(device, tmp_path):
     if runtime32() is None:
         pytest.skip("set-up found no 32-bit MicroPython for this system")
     file = str(data.take(data.MOTE, tmp_path, COUNT))
-    flags = ["--runtime", shlex.join(runtime32()), "--heap", "64k"]
+    flags = ["--runtime", shlex.join(runtime32())]
 
-    def start(port, *more_flags, **changes):
+    def start(port, *more_flags, heap="64k", durability="ram", **changes):
         sensor = {"file": file, "speed": 1000, **changes.pop("sensor", {})}
-        settings = quick(port, sensor=sensor, queue={"durability": "ram"}, **changes)
-        return device(settings, flags=[*flags, *more_flags])
+        settings = quick(port, sensor=sensor, queue={"durability": durability}, **changes)
+        return device(settings, flags=[*flags, "--heap", heap, *more_flags])
 
     return start
 
@@ -81,3 +81,30 @@ def test_large_and_many_commands(mosquitto, receiver, small):
     refused = receiver.messages("d1", "responses")[0].json()["error"]
     assert refused.startswith("a command of 100027 bytes")
     prove_all_arrived(started, receiver)
+
+
+@pytest.mark.parametrize("durability", ["always", "spill"])
+@pytest.mark.parametrize(("format_", "heap"), [("json", "112k"), ("frame", "128k")])
+def test_readings_in_flash(proxy, receiver, small, figure, format_, heap, durability):
+    """A life in an outage, and the next one that delivers its readings."""
+    proxy.refuse()
+    payload = {"format": format_, "batch": 5, "max_age_s": 1}
+    started = small(
+        proxy.port, heap=heap, durability=durability, payload=payload, sensor={"speed": 500}
+    )
+    wait_failures(started, 8)
+    assert started.stop() == 0
+    kept = int(started.wait_log(r"(\d+) readings were not delivered; flash keeps", SOON_S)[1])
+    proxy.accept()
+    started.start()
+
+    def both():
+        found = list(receiver.sequence_report("d1").values())
+        return found if {sequence.last for sequence in found} == {kept, COUNT} else None
+
+    old, new = receiver.wait_for(both, 30, "both lives")
+    assert (old.missing, new.missing) == ([], [])
+    assert started.stop() == 0
+    prove_values(receiver.readings("d1"), data.rows(data.MOTE, data.MOTE_CHANNELS))
+    prove_sound(started)
+    figure("heap free with a journal", health_of(receiver, 1)["free"], "bytes")

@@ -20,6 +20,7 @@ from host_tests.e2e.proofs import (
 from host_tests.harness import data
 from petrel.readings import decode
 
+LATE_MS = 700  # a busy machine
 SLOW_MS = 50  # between two readings of a device that is watched for seconds
 
 
@@ -85,9 +86,8 @@ def test_a_backlog_outlives_power_cuts(proxy, receiver, device, durability, form
         lived = time.monotonic() - began
         mark = started.mark()
         started.kill()
-        # In `always` what was sampled; in `spill` what is older than a second, and the moment
-        # that a busy machine may be late with it.
-        least[stream] = (lived - (1.7 if durability == "spill" else 0.5)) * 1000 // SLOW_MS
+        young_ms = 1000 if durability == "spill" else 0
+        least[stream] = (lived * 1000 - young_ms - LATE_MS) // SLOW_MS
         started.start()
     last = stream_of(started, mark)
     proxy.accept()
@@ -122,24 +122,28 @@ def test_power_cuts_while_connected(mosquitto, receiver, device, durability, see
         mosquitto.port, durability, queue={"spill_after_s": after_s},
         payload={"batch": 40, "max_age_s": 1.5},
     ))
-    lives, mark = [], 0
+    lives, mark = {}, 0
     for _ in range(4):
         stream = stream_of(started, mark)
+        began = time.monotonic()
         receiver.wait_for(lambda s=stream: s in numbers(receiver), SOON_S, "readings")
         time.sleep(random.random() * 2)
+        taken_ms = (time.monotonic() - began) * 1000
         mark = started.mark()
         started.kill()
-        lives.append(stream)
+        young_ms = after_s * 1000 if durability == "spill" else 0
+        lives[stream] = (taken_ms - young_ms - LATE_MS) // SLOW_MS
         started.start()
     last = stream_of(started, mark)
     receiver.wait_for(lambda: last in numbers(receiver), SOON_S, "the last")
     assert started.stop() == 0
     births = [s for s in receiver.statuses("d1") if s["status"] == "online"]
     found = receiver.sequence_report("d1")
-    for life, birth in zip(lives, births[1:], strict=True):
+    for (life, least), birth in zip(lives.items(), births[1:], strict=True):
         assert birth["before"]["s"] == life
         assert not found[life].missing, "a hole: what is lost is lost at the end"
         assert found[life].last >= birth["before"]["n"]
+        assert found[life].last >= least
     prove_rows(receiver)
     prove_schedule_kept(receiver)
     prove_sound(started)
