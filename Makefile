@@ -32,6 +32,7 @@ bench: ## run every measurement, as tables and as build/bench.json
 fuzz: ## random and damaged frames and MQTT packets, a million and 100,000; COUNT=1000 for fewer
 	$(SETUP)
 	@$(BIN)/python -m host_tests.frame.fuzz --count $(or $(COUNT),1000000)
+	@$(BIN)/python -m host_tests.coap.fuzz --count $(or $(COUNT),1000000)
 	@$(BIN)/python -m host_tests.mqtt.fuzz --count $(or $(COUNT),100000)
 
 flash: ## the application onto a board; PORT=/dev/ttyUSB0, ARGS="--new-config"

@@ -38,6 +38,7 @@ class Link:
     """`options` is the config's section `coap`, with the readings' `format` beside."""
 
     window = 1  # NSTART (RFC 7252, section 4.7)
+    owed = ()
 
     def __init__(self, options, identity, clock, on_command, message_bytes=1024, resolver=None):
         self.options = options

@@ -117,12 +117,12 @@ def test_a_body_is_written_piece_by_piece():
 
 
 @pytest.mark.parametrize("block, payload, etag, text", [
-    ((2 << 4) | 0, bytes(16), b"1", "not asked for"),
-    ((1 << 4) | 0, bytes(17), b"1", "not asked for"),
-    ((1 << 4) | 8, bytes(15), b"1", "not asked for"),
-    ((1 << 4) | 7, bytes(16), b"1", "reserved"),
-    ((1 << 4) | 0, bytes(16), b"2", "changed"),
-    (None, bytes(16), b"1", "not block-wise"),
+    ((2 << 4) | 0, bytes(16), b"1", "Block2"),
+    ((1 << 4) | 0, bytes(17), b"1", "Block2"),
+    ((1 << 4) | 8, bytes(15), b"1", "Block2"),
+    ((1 << 4) | 7, bytes(16), b"1", "block size"),
+    ((1 << 4) | 0, bytes(16), b"2", "ETag"),
+    (None, bytes(16), b"1", "no Block2"),
 ])
 def test_blocks_that_do_not_fit_together(block, payload, etag, text):
     receiver = Download()
@@ -136,11 +136,11 @@ def test_blocks_that_do_not_fit_together(block, payload, etag, text):
         second.add(BLOCK2, block)
     with pytest.raises(ProtocolError, match=text):
         receiver.take(second)
-    assert receiver.changed == (text == "changed")
+    assert receiver.changed == (text == "ETag")
 
 
 def test_a_body_without_end_is_given_up():
-    with pytest.raises(ProtocolError, match="more than 100 bytes"):
+    with pytest.raises(ProtocolError, match="body size"):
         get_in_blocks(bytes(200), Download(limit=100), szx=1)
 
 
@@ -151,7 +151,7 @@ def test_an_acknowledgement_of_no_block_of_ours(code, block):
     response = Message(code)
     if block is not None:
         response.add(BLOCK1, block)
-    with pytest.raises(ProtocolError, match="not sent"):
+    with pytest.raises(ProtocolError, match="Block1"):
         sender.take(response)
 
 

@@ -177,7 +177,7 @@ def test_an_option_that_may_come_once_and_comes_twice():
 
 
 def test_more_options_than_anybody_means():
-    with pytest.raises(ProtocolError, match="too many"):
+    with pytest.raises(ProtocolError, match="options"):
         decode(b"\x40\x01\0\0" + b"\xb1a" + b"\x01b" * 50)
 
 

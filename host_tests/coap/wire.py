@@ -109,4 +109,5 @@ class Wire:
             elif party is self.client:
                 self.next_step(event)
             elif event[1].waiter:
-                event[1].waiter(event)
+                event[1].event = event
+                event[1].waiter.set()

@@ -94,16 +94,11 @@ def ping(port, ack_timeout_ms):
 
     async def do(client, peer):
         engine = client.endpoint.engine
-        over, told = asyncio.Event(), []
-
-        def take(event):
-            told.append(event[0])
-            over.set()
-
-        engine.ping(peer, client.endpoint.now()).waiter = take
+        exchange = engine.send(Message(), peer, client.endpoint.now())
+        exchange.waiter = over = asyncio.Event()
         client.endpoint.flush()
         await over.wait()
-        return told[0]
+        return exchange.event[0]
 
     return asyncio.run(_with_client(port, ack_timeout_ms, do))
 

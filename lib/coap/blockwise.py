@@ -27,7 +27,7 @@ def get_block(message, option):
     if value is None:
         return None
     if value & 7 == 7:
-        raise ProtocolError("a block size that is reserved")
+        raise ProtocolError("block size")
     return value >> 4, value >> 3 & 1, value & 7
 
 
@@ -68,7 +68,7 @@ class Upload:
         if response.code != _CONTINUE:
             return False
         if self._end == self._length or block is None or block[0] != self._at >> self._szx + 4:
-            raise ProtocolError("a block was acknowledged that was not sent")
+            raise ProtocolError("Block1")
         self._at = self._end
         self._szx = min(self._szx, block[2])  # smaller ones from now on
         return True
@@ -95,7 +95,7 @@ class Download:
         block = get_block(response, _BLOCK2)
         if block is None:
             if self._at:
-                raise ProtocolError("the rest is not block-wise")
+                raise ProtocolError("no Block2")
             self._write(response.payload)
             return None
         number, more, szx = block
@@ -104,11 +104,11 @@ class Download:
         etag = response.get(_ETAG)
         if self._at and etag != self._etag:
             self.changed = True
-            raise ProtocolError("the resource changed while it was read")
+            raise ProtocolError("ETag")
         if number * size != self._at or length > size or (more and length != size):
-            raise ProtocolError("a block that was not asked for")
+            raise ProtocolError("Block2")
         if self._at + length > self._limit:
-            raise ProtocolError("a body of more than %d bytes" % self._limit)
+            raise ProtocolError("body size")
         self._etag = etag
         self._at += length
         self._write(response.payload)

@@ -7,7 +7,7 @@
 A response is a Message, whatever its code. Bodies of any size go block-wise by themselves.
 """
 
-import asyncio
+from wake import Wake
 
 from .message import CON, Message, const
 
@@ -22,19 +22,11 @@ class RequestError(OSError):
     """There is no response: the peer does not answer, or refuses to."""
 
 
-class _Wait:
-    """Until the engine tells of an exchange."""
+def _method(code):
+    def method(self, uri, payload=b"", format=None, **more):
+        return self.request(code, uri, payload, format, **more)
 
-    def __init__(self):
-        self.event = None
-        self._set = asyncio.Event()
-
-    def __call__(self, event):
-        self.event = event
-        self._set.set()
-
-    def over(self):
-        return self._set.wait()
+    return method
 
 
 class Client:
@@ -49,17 +41,16 @@ class Client:
         """Send one message and return the response to it. Raises RequestError."""
         endpoint = self.endpoint
         exchange = endpoint.engine.request(message, peer, endpoint.now())
-        exchange.waiter = wait = _Wait()
+        exchange.waiter = wake = Wake()
         endpoint.flush()
         try:
-            await asyncio.wait_for_ms(wait.over(), timeout_ms or self.timeout_ms)
-        except asyncio.TimeoutError:
-            raise RequestError("no response within %d ms" % (timeout_ms or self.timeout_ms))
+            await wake.wait_ms(timeout_ms or self.timeout_ms)
         finally:
             endpoint.engine.cancel(exchange, endpoint.now())
-        if wait.event[0] == "failed":
-            raise RequestError(wait.event[2])
-        return wait.event[2]
+        event = exchange.event or (0, 0, "no response in time")
+        if event[0] != "response":
+            raise RequestError(event[2])
+        return event[2]
 
     async def request(
         self,
@@ -118,26 +109,13 @@ class Client:
             message.add(number, value)
         return message, peer
 
-    def get(self, uri, **more):
-        return self.request(1, uri, **more)
-
-    def post(self, uri, payload=b"", format=None, **more):
-        return self.request(2, uri, payload, format, **more)
-
-    def put(self, uri, payload=b"", format=None, **more):
-        return self.request(3, uri, payload, format, **more)
-
-    def delete(self, uri, **more):
-        return self.request(4, uri, **more)
-
-    def fetch(self, uri, payload=b"", format=None, **more):
-        return self.request(5, uri, payload, format, **more)
-
-    def patch(self, uri, payload=b"", format=None, **more):
-        return self.request(6, uri, payload, format, **more)
-
-    def ipatch(self, uri, payload=b"", format=None, **more):
-        return self.request(7, uri, payload, format, **more)
+    get = _method(1)
+    post = _method(2)
+    put = _method(3)
+    delete = _method(4)
+    fetch = _method(5)
+    patch = _method(6)
+    ipatch = _method(7)
 
     def observe(self, uri, **more):
         """An Observation: `async for response in client.observe(uri)`."""

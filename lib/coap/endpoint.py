@@ -23,10 +23,6 @@ def random(bits):
     return int.from_bytes(urandom(bits + 7 >> 3), "big") & (1 << bits) - 1
 
 
-def _nobody(incoming, request):
-    """There is no server: its engine refuses requests, and this is never called."""
-
-
 class Endpoint:
     """`server` is called with (incoming, message) for every request, if there is a Serving."""
 
@@ -34,7 +30,7 @@ class Endpoint:
         self.transport = transport
         self.engine = Engine(random, params, rtt)
         self.now = now or Uptime().now
-        self.server = _nobody
+        self.server = None
         self.oversize = 0  # datagrams that were too long
         self._wake = Wake()
 
@@ -61,10 +57,11 @@ class Endpoint:
         engine = self.engine
         event = engine.next_event()
         while event:
-            if event[0] == "request":
+            if self.server and event[0] == "request":
                 self.server(event[1], event[2])
             elif event[1].waiter:
-                event[1].waiter(event)
+                event[1].event = event
+                event[1].waiter.set()
             event = engine.next_event()
         out = engine.next_out()
         while out:

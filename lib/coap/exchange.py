@@ -18,7 +18,7 @@ hangs a `coap.serving.Serving` on the engine. Without one every request is refus
 Times are integer milliseconds of any clock that never runs backwards.
 """
 
-from .message import ACK, CON, NON, RST, Message, ProtocolError, const, decode
+from .message import ACK, CON, NON, RST, ProtocolError, const, decode
 from .params import Params
 
 QUEUED, SENT, ACKED, OBSERVING, GATHERING, DONE = 0, 1, 2, 3, 4, 5
@@ -30,7 +30,8 @@ _OUT = const(32)  # datagrams waiting for the network; more are dropped, as a ne
 
 
 class Exchange:
-    """A message of ours; `waiter` is for whoever sent it.
+    """A message of ours. The endpoint puts what becomes of it into `event` and calls
+    `waiter.set()`.
 
     Memory: its datagram, and on a 32-bit port some 110 bytes.
     """
@@ -43,10 +44,7 @@ class Exchange:
         self.due_ms = None  # when it is repeated or given up
         self.timeout_ms = 0
         self.observe = False  # it asks for notifications
-        self.waiter = None
-
-    def is_mid(self, mid):
-        return self.datagram[2] << 8 | self.datagram[3] == mid
+        self.waiter = self.event = None
 
     def is_token(self, token):
         end = 4 + (self.datagram[0] & 15)
@@ -62,7 +60,7 @@ class Engine:
     `rtt` may be a `coap.rtt.Estimates`, for time-outs that follow each peer's round-trip time.
     A message is at most `limit_bytes` long. What waits is bounded as the constants above say.
 
-    Events: ("response", exchange, message); ("acknowledged", exchange), of what `send` or `ping`
+    Events: ("response", exchange, message); ("acknowledged", exchange), of what `send`
     sent; ("failed", exchange, reason); with a Serving also ("request", incoming, message).
     """
 
@@ -74,7 +72,7 @@ class Engine:
         self.exchanges = []
         self._heard = []  # [(peer, mid, until)]
         self._out = []  # [(datagram, peer)]
-        self._events = []
+        self.events = []
         self._mid = random(16)
         self.limit_bytes = limit_bytes
         self.retransmissions = 0
@@ -99,10 +97,11 @@ class Engine:
 
     def send(self, message, peer, now, left=None):
         """Send a message and return its Exchange; `left` bounds how often it is repeated.
-        Errors as of `request`.
+        Errors as of `request`. An empty one is a ping (section 4.3): it is "acknowledged" when
+        the peer's RST comes.
         """
         if len(self.exchanges) >= _EXCHANGES:
-            raise OSError("%d CoAP exchanges wait already" % _EXCHANGES)
+            raise OSError("too many exchanges")
         if message.type != CON:
             left = 0
         elif left is None:
@@ -112,10 +111,6 @@ class Engine:
         self.exchanges.append(exchange)
         self._start(now)
         return exchange
-
-    def ping(self, peer, now):
-        """Ask for a sign of life (section 4.3): "acknowledged" when the peer's RST comes."""
-        return self.send(Message(), peer, now)
 
     def cancel(self, exchange, now):
         """Forget an exchange: answers that still come are refused by RST, which also ends an
@@ -128,7 +123,7 @@ class Engine:
     def encode(self, message):
         size = message.size()
         if size > self.limit_bytes:
-            raise ValueError("a message of %d bytes; send it block-wise" % size)
+            raise ValueError("%d bytes are too many for a datagram" % size)
         datagram = bytearray(size)
         message.encode_into(datagram)
         return datagram
@@ -159,10 +154,7 @@ class Engine:
         return self._out.pop(0) if self._out else None
 
     def next_event(self):
-        return self._events.pop(0) if self._events else None
-
-    def tell(self, *event):
-        self._events.append(event)
+        return self.events.pop(0) if self.events else None
 
     def put_out(self, datagram, peer):
         if len(self._out) < _OUT:
@@ -218,21 +210,18 @@ class Engine:
                     exchange.due_ms = now + wait
                     if exchange.state == QUEUED:
                         exchange.state = SENT
-                elif self._under_way(exchange.peer) < self.params.nstart:
-                    self._first_transmission(exchange, now)
-                else:
+                elif not self._may_go(exchange, now):
                     continue
                 self.put_out(exchange.datagram, exchange.peer)
 
-    def _under_way(self, peer):
-        count = 0
-        for exchange in self.exchanges:
-            if exchange.state == SENT and exchange.peer == peer:
-                count += exchange.datagram[0] >> 4 == 4
-        return count
-
-    def _first_transmission(self, exchange, now):
+    def _may_go(self, exchange, now):
         params = self.params
+        left = params.nstart
+        for other in self.exchanges:
+            if other.state == SENT and other.peer == exchange.peer:
+                left -= other.datagram[0] >> 4 == 4
+        if left <= 0:
+            return False
         base = params.ack_timeout_ms
         if self.rtt:
             base = self.rtt.timeout_ms(exchange.peer, base)
@@ -240,6 +229,7 @@ class Engine:
         exchange.timeout_ms = base + (spread * self.random(10) >> 10)
         exchange.due_ms = now + exchange.timeout_ms
         exchange.state = SENT
+        return True
 
     def _overdue(self, exchange, now):
         if exchange.left:
@@ -248,30 +238,30 @@ class Engine:
             exchange.due_ms = now + exchange.timeout_ms
             self.retransmissions += 1
             self.put_out(exchange.datagram, exchange.peer)
+        elif exchange.state == SENT and exchange.datagram[0] >> 4 == 4:
+            self._end(exchange, now, "no acknowledgement")
         elif exchange.is_request():
-            unheard = exchange.state == SENT and exchange.datagram[0] >> 4 == 4
-            self._fail(exchange, "no acknowledgement" if unheard else "no response", now)
-        elif exchange.datagram[0] >> 4 == 4:
-            self._fail(exchange, "no acknowledgement", now)
+            self._end(exchange, now, "no response")
         else:  # nobody objected to what was not confirmable
-            self._acknowledged(exchange, now)
+            self._end(exchange, now)
 
-    def _fail(self, exchange, reason, now):
+    def _end(self, exchange, now, failure=None):
+        """It failed for a reason, or was acknowledged."""
         self._set(exchange, DONE, now)
-        self.tell("failed", exchange, reason)
-
-    def _acknowledged(self, exchange, now):
-        self._set(exchange, DONE, now)
-        self.tell("acknowledged", exchange)
+        if failure:
+            self.events.append(("failed", exchange, failure))
+        else:
+            self.events.append(("acknowledged", exchange))
 
     # Answers
 
     def _answered(self, message, now):
         """An ACK or RST: it belongs to the message whose id it bears."""
         for exchange in self.exchanges:
+            datagram = exchange.datagram
             if (
                 exchange.state == SENT
-                and exchange.is_mid(message.mid)
+                and datagram[2] << 8 | datagram[3] == message.mid
                 and exchange.peer == message.peer
             ):
                 if self.rtt and exchange.left == self.params.max_retransmit:
@@ -283,9 +273,9 @@ class Engine:
     def _end_of(self, exchange, message, now):
         code = exchange.datagram[1]
         if message.type == RST and code:
-            self._fail(exchange, "reset by the peer", now)
+            self._end(exchange, now, "reset by the peer")
         elif message.type == RST:  # the answer to a ping
-            self._acknowledged(exchange, now)
+            self._end(exchange, now)
         elif message.code:
             if 0x40 <= message.code < 0xC0 and exchange.is_token(message.token) and code < 0x20:
                 self._deliver(exchange, message, now)
@@ -296,7 +286,7 @@ class Engine:
         elif code:
             if self.serving:
                 self.serving.prove(message.peer)
-            self._acknowledged(exchange, now)
+            self._end(exchange, now)
 
     def _response(self, message, now):
         """A response that comes by itself: it belongs to the request whose token it bears."""
@@ -334,11 +324,10 @@ class Engine:
 
     def _deliver(self, exchange, message, now):
         if message.bad is not None:
-            reason = "a response with option %d, which is critical" % message.bad
-            return self._fail(exchange, reason, now)
+            return self._end(exchange, now, "critical option %d" % message.bad)
         if exchange.state != GATHERING:
             goes_on = (
                 exchange.observe and message.code < 0x80 and message.get(_OBSERVE) is not None
             )
             self._set(exchange, OBSERVING if goes_on else DONE, now)
-        self.tell("response", exchange, message)
+        self.events.append(("response", exchange, message))

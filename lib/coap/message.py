@@ -50,7 +50,9 @@ _RULES = {  # option number: shortest | longest << 4 | what else; RFC 7252, tabl
 
 
 class ProtocolError(Exception):
-    """The datagram is no CoAP message: a message format error (section 3)."""
+    """What a peer sent is no CoAP; the argument names the part that is wrong. Of a datagram it is
+    a message format error (RFC 7252, section 3).
+    """
 
 
 class Message:
@@ -100,9 +102,6 @@ class Message:
         value = self.get(number)
         return None if value is None else int.from_bytes(value, "big")
 
-    def remove(self, number):
-        self.options = [option for option in self.options if option[0] != number]
-
     def size(self):
         """The length of the encoded message."""
         size = 4 + len(self.token)
@@ -118,12 +117,11 @@ class Message:
         """
         size = self.size()
         if size > len(buffer):
-            text = "a message of %d bytes does not fit %d; send it block-wise"
-            raise ValueError(text % (size, len(buffer)))
+            raise ValueError("a message of %d bytes does not fit" % size)
         token = self.token
         end = 4 + len(token)
         if end > 12:
-            raise ValueError("a token of more than 8 bytes")
+            raise ValueError("token")
         buffer[0] = 0x40 | self.type << 4 | len(token)
         buffer[1] = self.code
         buffer[2] = self.mid >> 8
@@ -161,7 +159,7 @@ def _put_more(buffer, at, n):
     if n >= 269:
         n -= 269
         if n > 0xFFFF:
-            raise ValueError("an option number or length that CoAP can't express")
+            raise ValueError("option")
         buffer[at] = n >> 8
         buffer[at + 1] = n & 0xFF
         return at + 2
@@ -177,20 +175,20 @@ def decode(data):
     Elective options that are not right are left out, as if they were not known (section 5.4.1).
     """
     if len(data) < 4:
-        raise ProtocolError("less than a header")
+        raise ProtocolError("header")
     if data[0] >> 6 != 1:
-        raise ProtocolError("a version other than 1")
+        raise ProtocolError("version")
     message = Message(data[1], type=data[0] >> 4 & 3)
     message.mid = data[2] << 8 | data[3]
     end = 4 + (data[0] & 15)
     if end > 12 or end > len(data):
-        raise ProtocolError("a token that is too long")
+        raise ProtocolError("token")
     if not message.code and len(data) > 4:
-        raise ProtocolError("an empty message with content")
+        raise ProtocolError("empty message")
     message.token = bytes(data[4:end])
     at = _get_options(message, data, end)
     if at == len(data):
-        raise ProtocolError("a payload marker without a payload")
+        raise ProtocolError("payload")
     message.payload = bytes(data[at:])
     return message
 
@@ -209,7 +207,7 @@ def _get_options(message, data, at):
         number += delta
         count += 1
         if number > 0xFFFF or at + length > len(data) or count > _OPTIONS:
-            raise ProtocolError("an option that is too long, or too many")
+            raise ProtocolError("options")
         value = bytes(data[at : at + length])
         at += length
         if _right(number, value, count > 1 and number == last):
@@ -224,7 +222,7 @@ def _get_more(data, at, n):
     if n < 13:
         return n, at
     if n == 15 or at + n - 12 > len(data):
-        raise ProtocolError("an option that is cut or reserved")
+        raise ProtocolError("option")
     if n == 13:
         return data[at] + 13, at + 1
     return (data[at] << 8 | data[at + 1]) + 269, at + 2

@@ -66,7 +66,7 @@ class Observation:
             self._over = True
             self._forget()
             farewell = self._copy()
-            farewell.remove(_OBSERVE)
+            farewell.options = [one for one in farewell.options if one[0] != _OBSERVE]
             farewell.add(_OBSERVE, 1)
             await self._client.exchange(farewell, self._peer)
 
@@ -76,7 +76,7 @@ class Observation:
         self._forget()
         request = self._copy()
         self._exchange = endpoint.engine.request(request, self._peer, endpoint.now())
-        self._exchange.waiter = self._take
+        self._exchange.waiter = self
         self._request.token = request.token
         endpoint.flush()
 
@@ -91,11 +91,12 @@ class Observation:
         request.options = list(self._request.options)
         return request
 
-    def _take(self, event):
+    def set(self):
+        """The exchange has an event for us."""
         if len(self._events) >= _WAITING:
             self._events.pop(0)
             self.dropped += 1
-        self._events.append(event)
+        self._events.append(self._exchange.event)
         self._some.set()
 
     async def _next_event(self):

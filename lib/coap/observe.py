@@ -123,7 +123,7 @@ class Observers:
             self._remove(observer)  # it has not proven that it wants any of this
             return
         exchange = observer.exchange = self._engine.send(message, observer.peer, now, left)
-        exchange.waiter = lambda event: self._take(observer, event)
+        exchange.waiter = self
 
     def _left(self, observer, message):
         """How often a notification may be repeated; None as often as any message."""
@@ -142,13 +142,15 @@ class Observers:
             observer.room = None
         return observer.room
 
-    def _take(self, observer, event):
-        observer.exchange = None
-        if event[0] == "failed":
-            self._remove(observer)
-        elif observer in self.all:
-            self.all.remove(observer)  # alive: the last to give way
-            self.all.append(observer)
+    def set(self):
+        """Notifications are no longer under way: take what became of them."""
+        for observer in list(self.all):
+            event = observer.exchange and observer.exchange.event
+            if event:
+                observer.exchange = None
+                self.all.remove(observer)
+                if event[0] != "failed":  # alive: the last to give way
+                    self.all.append(observer)
         if self.on_free:
             self.on_free()
 

@@ -73,7 +73,7 @@ class Serving:
             self._refuse(incoming, _FLOODED, now)
         else:
             self.table.append(incoming)
-            self._engine.tell("request", incoming, message)
+            self._engine.events.append(("request", incoming, message))
 
     def respond(self, incoming, message, now):
         """Answer: in the acknowledgement if that is not sent yet, else separately. Returns the

@@ -17,7 +17,7 @@ async def upload(client, request, peer, body, timeout_ms):
     for left in range(_TRIES - 1, -1, -1):
         # It tells this body from another to the same resource (RFC 9175, section 3); the blocks
         # of the answer are asked for under it, too.
-        request.remove(_REQUEST_TAG)
+        request.options = without(request.options, _REQUEST_TAG)
         request.add(_REQUEST_TAG, engine.random(32))
         sender = Upload(body)
         while True:
@@ -50,6 +50,10 @@ async def download(client, request, peer, response, write, timeout_ms):
             return
 
 
+def without(options, number):
+    return [option for option in options if option[0] != number]
+
+
 def _like(request):
     message = Message(request.code, request.payload, request.type)
     message.options = list(request.options)
@@ -61,7 +65,6 @@ def _next(request, block):
     message = Message(request.code, type=request.type)
     if request.code == 5:  # FETCH: its body says what is wanted (RFC 8132, section 2)
         message.payload = request.payload
-    message.options = [option for option in request.options if option[0] != _OBSERVE]
-    message.remove(_BLOCK2)
+    message.options = without(without(request.options, _OBSERVE), _BLOCK2)
     message.add(_BLOCK2, block)
     return message

@@ -10,7 +10,7 @@ from petrel import BUILD
 from petrel.bench.chip import Bench
 from petrel.errors import report
 
-MEASUREMENTS = ("throughput", "mqtt", "memory", "latency", "journal", "drain", "frames")
+MEASUREMENTS = ("throughput", "mqtt", "memory", "latency", "journal", "drain", "frames", "coap")
 
 
 def main():
