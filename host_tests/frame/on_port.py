@@ -108,6 +108,35 @@ def trained():
     print(binascii.hexlify(trainer.blob(1)).decode())
 
 
+def learning():
+    """Print the most bytes of heap that learning takes, its code included, and what stays."""
+    case = next(cases())
+    rows = [tuple(row) for row in case["values"]]
+    encoder = Encoder(schema_of(case), len(rows))
+    for i in range(len(rows)):
+        encoder.add(case["times"][i], rows[i])
+    gc.collect()
+    before = gc.mem_alloc()
+    most = most_while_learning(encoder)
+    sys.modules["frame"].forget("train", "habits", "least_squares", "describe", "renew")
+    gc.collect()
+    print(most - before, gc.mem_alloc() - before)
+
+
+def most_while_learning(encoder):
+    from frame.train import Trainer
+
+    most = 0
+    trainer = Trainer(encoder)
+    for _ in range(Trainer.PASSES):
+        for steps in (trainer.feed, lambda _: trainer.next_pass()):
+            for _ in steps(1):
+                gc.collect()
+                most = max(most, gc.mem_alloc())
+    trainer.blob(1)
+    return most
+
+
 def timed():
     """Print microseconds: json.dumps, add, encode_into; best of many."""
     case = next(cases())
@@ -144,5 +173,6 @@ def timed():
 
 
 {"encoded": encoded, "decoded": decoded, "memory": memory, "imported": imported,
- "trained": trained, "timed": timed}[sys.argv[2]]()
+ "trained": trained, "timed": timed,
+ "learning": learning}[sys.argv[2]]()
 assert module

@@ -8,6 +8,7 @@ from frame.encoder import Encoder
 from frame.profile import Profile
 from frame.schema import Schema, channel
 from petrel import frame_bench
+from petrel.bench import frames
 
 ROOT = Path(__file__).resolve().parents[2]
 STREAM = frame_bench.STREAM
@@ -16,19 +17,7 @@ UNITS = ("Cel", "%RH", "hPa", "degF", "", "count", "zorkmid", "µm")
 
 def kept_series():
     """{name: (spec, folder)} of the recorded series that are here."""
-    import json
-
-    places = [ROOT / "tools" / "petrel" / "data", ROOT.parent / "shared" / "data"]
-    found = {}
-    for folder in places:
-        specs = next((place / "series.json" for place in places
-                      if (place / "series.json").exists()), None)
-        if specs is None:
-            return {}
-        for name, spec in json.loads(specs.read_text()).items():
-            if name not in found and (folder / spec["file"]).exists():
-                found[name] = (spec, folder)
-    return found
+    return frames.series()
 
 
 def random_schema(rng, width=None):

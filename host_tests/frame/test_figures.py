@@ -10,6 +10,7 @@ from host_tests.frame import golden, ports
 from host_tests.frame.samples import STREAM, kept_series, train
 from host_tests.frame.weather import readings
 from petrel import frame_bench, frame_dump
+from petrel.bench import bound
 
 SERIES = kept_series()
 
@@ -47,6 +48,15 @@ def test_the_series_that_are_kept(name, self_60, ref_60):
     found = frame_bench.bench(spec, folder, (60,))[60]
     assert found["self"] <= self_60
     assert found["ref"] <= ref_60
+
+
+@pytest.mark.parametrize("name", BOUND)
+def test_the_yardstick(name):
+    if name not in SERIES:
+        pytest.skip(f"the series {name} is not kept here")
+    bits = bound.bound(*frame_bench.load(*SERIES[name]))
+    for size, least in zip(SIZES, BOUND[name], strict=True):
+        assert abs(bound.bytes_a_reading(bits, size) - least) < 1e-4
 
 
 def test_a_profile_pays_and_a_wrong_one_costs_little():

@@ -125,6 +125,16 @@ def test_a_profile_made_there_is_the_same(words, images, tmp_path):
     assert line == train(golden.schema_of(case), case["times"], rows).hex()
 
 
+def test_memory_of_learning_six_channels(images, tmp_path):
+    """What firmware/profile.py asks to be free; most of it is free again afterwards."""
+    file = six_channels(tmp_path, False)
+    (line,) = ports.run("32-bit", images("32-bit", "plain"), "learning", file)
+    most, stays = map(int, line.split())
+    print(f"learning the profile of 6 channels takes {most} B, of which {stays} B stay")
+    assert most <= 16 * 1024
+    assert stays <= 2 * 1024
+
+
 def test_size_of_the_encoder(images):
     folder = images("64-bit", "plain") / "frame"
     sizes = {name: (folder / f"{name}.mpy").stat().st_size for name in ENCODER + AROUND_IT}
