@@ -2,7 +2,7 @@
 
 import itertools
 
-from frame.decoder import decode
+from frame.decoder import decode, mark_of
 from host_tests.e2e.proofs import SOON_S, prove_sound, prove_values, quick
 from host_tests.harness import data
 
@@ -34,8 +34,17 @@ def modes(receiver):
     return kinds
 
 
-def prove_announced(kinds, lives):
-    """After each birth no frame is by reference before the profile has come."""
+def prove_announced(receiver, lives):
+    """After each birth no frame is by reference before the profile has come, and each is by the
+    one that came last.
+    """
+    mark = None
+    for message in receiver.messages("d1"):
+        if message.topic.endswith("/profile") and not message.retained:
+            mark = int.from_bytes(message.payload[-2:], "big")
+        elif message.topic.endswith("/data"):
+            assert mark_of(message.payload) in (None, mark)
+    kinds = modes(receiver)
     births = [place for place, kind in enumerate(kinds) if kind == "online"]
     assert len(births) == lives
     for start, end in itertools.pairwise([*births, len(kinds)]):
@@ -60,7 +69,7 @@ def test_a_profile_is_learnt_published_and_used(mosquitto, receiver, device):
     started.wait_log(LEARNT, 30)
     seen(receiver, 1, 5)
     assert started.stop() == 0
-    prove_announced(modes(receiver), 1)
+    prove_announced(receiver, 1)
     readings = receiver.readings("d1")
     assert [reading.seq for reading in readings] == list(range(1, len(readings) + 1))
     prove_values(readings, data.rows(data.MOTE, data.MOTE_CHANNELS))
@@ -81,7 +90,7 @@ def test_after_a_reset_the_profile_is_used_at_once(mosquitto, receiver, device):
     seen(receiver, 2, 5)
     assert started.stop() == 0
     assert "learnt" not in " ".join(started.logs()[mark:]), "it began anew"
-    prove_announced(modes(receiver), 2)
+    prove_announced(receiver, 2)
     streams = receiver.sequence_report("d1")
     assert len(streams) == 2
     assert not any(report.missing for report in streams.values())
@@ -98,7 +107,7 @@ def test_a_broker_that_was_away_gets_the_profile_before_frames_need_it(
     mosquitto.start()
     seen(receiver, 2, 3)
     assert started.stop() == 0
-    prove_announced(modes(receiver), 2)
+    prove_announced(receiver, 2)
     prove_values(receiver.readings("d1"), data.rows(data.MOTE, data.MOTE_CHANNELS))
 
 
