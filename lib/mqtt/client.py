@@ -78,7 +78,7 @@ class Client:
 
             options["five"] = Five(properties)
         elif protocol != "3.1.1" or properties:
-            raise ValueError('protocol is "3.1.1", or "5", which alone has properties')
+            raise ValueError('protocol is "3.1.1", or "5" with properties')
         self.engine = Engine(client_id, ack_ms=self.timeout_ms, **options)
         self.save = None  # is called with the engine before its changed session shows outside
         self.on_acked = None  # is called with the tag of a publish that is over, before `save` is

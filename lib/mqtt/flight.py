@@ -79,7 +79,8 @@ class Flight:
             engine.changed = True
         elif kind != _PUBREC or entry.awaits != _PUBCOMP:  # else it repeats itself, and so do we
             raise ProtocolError("4.3", 0x82)
-        self.again(entry)
+        entry.sent = False  # what is next of it waits to be written
+        self.unsent += 1
         return None
 
     def acked(self, engine, entry):
@@ -98,12 +99,6 @@ class Flight:
             self.unsent -= 1
         entry.name = entry.payload = None
         self.spare.append(entry)
-
-    def again(self, entry):
-        """Write it once more, or what is next of it."""
-        if entry.sent:
-            entry.sent = False
-            self.unsent += 1
 
     def write(self, out, at, most, five):
         """Write what waits and fits into `out` from `at` on, while at most `most` publishes are

@@ -35,15 +35,26 @@ def connect(engine, out):
         length += len(data)
     if length + 5 > len(out):
         raise ValueError("CONNECT takes %d bytes of %d" % (length + 5, len(out)))
-    at = packet.text(out, packet.head(out, 0, 0x10, length), b"MQTT")
+    at = _text(out, packet.head(out, 0, 0x10, length), b"MQTT")
     keepalive_s = (engine.keepalive_ms + 999) // 1000
     for byte in (5 if five else 4, flags, keepalive_s >> 8, keepalive_s & 0xFF):
         out[at] = byte
         at += 1
     at = _raw(out, at, properties)
     for i in range(len(fields)):
-        at = (_raw if i == 1 else packet.text)(out, at, fields[i])
+        at = (_raw if i == 1 else _text)(out, at, fields[i])
     return at
+
+
+def _text(out, at, data):
+    """Bytes behind their length (section 1.5)."""
+    length = len(data)
+    out[at] = length >> 8
+    out[at + 1] = length & 0xFF
+    at += 2
+    end = at + length
+    out[at:end] = data
+    return end
 
 
 def _raw(out, at, data):
@@ -108,7 +119,8 @@ def lost(engine, split):
         else:
             if entry.sent and entry.awaits < _PUBCOMP:
                 entry.dup = True
-            flight.again(entry)
+            entry.sent = False
+    flight.unsent = len(flight.entries)
     if engine.inbound:
         engine.inbound.lost()
 

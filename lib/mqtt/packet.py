@@ -48,21 +48,17 @@ def head(out, at, first, length):
     return at + 1
 
 
-def text(out, at, data):
-    """Bytes behind their length (section 1.5)."""
-    length = len(data)
+def publish(out, at, first, topic, packet_id, payload, properties=b""):
+    """PUBLISH (section 3.3); a packet id of 0 is left out: QoS 0 [MQTT-2.3.1-5]."""
+    length = len(topic)
+    more = 4 if packet_id else 2
+    at = head(out, at, first, more + length + len(properties) + len(payload))
     out[at] = length >> 8
     out[at + 1] = length & 0xFF
     at += 2
     end = at + length
-    out[at:end] = data
-    return end
-
-
-def publish(out, at, first, topic, packet_id, payload, properties=b""):
-    """PUBLISH (section 3.3); a packet id of 0 is left out: QoS 0 [MQTT-2.3.1-5]."""
-    length = 2 + len(topic) + len(properties) + len(payload)
-    at = text(out, head(out, at, first, length + 2 if packet_id else length), topic)
+    out[at:end] = topic
+    at = end
     if packet_id:
         out[at] = packet_id >> 8
         out[at + 1] = packet_id & 0xFF
