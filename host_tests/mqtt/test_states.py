@@ -393,3 +393,29 @@ def test_a_suback_that_must_not_come(codes):
     made.receive(bytes([0x90, 2 + len(codes), 0, 1]) + codes, 0)
     with pytest.raises(ProtocolError, match=r"3\.9\.3-2"):
         made.next_event()
+
+
+def test_what_must_be_saved_says_so():
+    """resume.py: before a publish of QoS 2 leaves, before its PUBREL, before PUBREC of theirs."""
+    made = in_state("open")
+
+    def changed():
+        was, made.changed = made.changed, False
+        return was
+
+    assert changed()  # a new session
+    made.publish("t", b"x", 1)
+    take(made)
+    assert not changed()
+    made.publish("t", b"x", 2)
+    assert changed()
+    take(made)
+    made.receive(b"\x50\x02\0\2", JUST_BELOW)
+    assert made.next_event() is None and changed()
+    take(made)
+    made.receive(b"\x70\x02\0\2", JUST_BELOW)
+    assert made.next_event() == "acked" and changed()
+    made.receive(ARRIVALS["PUBLISH 2"], JUST_BELOW)
+    assert made.next_event() == "publish" and not changed()
+    made.accept(9)
+    assert changed()
