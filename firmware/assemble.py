@@ -113,9 +113,9 @@ def _parts(board, config, queue, reserve):
 
 
 def _outbox(config, parts):
-    oldest = config["queue"]["when_full"] == "drop_oldest"
-    module = "firmware.outbox" if oldest else "firmware.refusing"
-    return __import__(module, None, None, ("Outbox",)).Outbox(*parts)
+    if config["queue"]["when_full"] == "drop_newest":
+        return __import__("firmware.refusing", None, None, ("Outbox",)).Outbox(*parts)
+    return __import__("firmware.outbox", None, None, ("Outbox",)).Outbox(*parts)
 
 
 def _open(board, config, identity, channels, clock):
