@@ -38,7 +38,7 @@ async def answer(commands, payload, problem):
     except CommandError as error:
         response = {"error": str(error)}
     except Exception as error:  # a defect in a command is no reason to stop measuring
-        response = {"error": "failed: %r" % error}
+        response = {"error": "it failed: %r" % error}
     response["id"] = number
     response["ok"] = "error" not in response
     if not response["ok"]:

@@ -31,7 +31,7 @@ def assemble(board):
     config = _config(board)
     if config is None:
         return None
-    queue = _queue(config["queue"], config["payload"]["format"] == "frame")
+    queue = _queue(config)
     # The buffers are made last, when the heap is in pieces: keep a whole one for them.
     message_bytes = min(config["limits"]["message_bytes"], 128 * config["payload"]["batch"])
     reserve = [bytearray(2 * message_bytes + _BUFFER_BYTES)]
@@ -42,7 +42,7 @@ def _config(board):
     from .config import ConfigError, load
 
     try:
-        config = load(board.config_path, board.sections)
+        config = load(board.config_path, board.parts)
         if config["coap"]:
             config["coap"]["format"] = config["payload"]["format"]
         return config
@@ -54,9 +54,10 @@ def _config(board):
         forget("config", "sensors", "payloads")
 
 
-def _queue(options, frames):
+def _queue(config):
     """The readings' memory: what the config asks for, or what the heap can spare."""
-    app_bytes = _APP_BYTES + (_FRAME_BYTES if frames else 0)
+    options = config["queue"]
+    app_bytes = _APP_BYTES + (_FRAME_BYTES if config["payload"]["format"] == "frame" else 0)
     asked = options["limit_kb"] * 1024
     if options["durability"] != "ram":
         app_bytes += _FLASH_BYTES

@@ -11,9 +11,9 @@ import json
 from .config_kinds import ConfigError, check
 
 
-def load(path, sections=()):
+def load(path, parts=()):
     """Return the config of the file `path`, complete and valid, its file names absolute; raises
-    ConfigError. Of the optional sections those named are filled in too.
+    ConfigError. Of the optional sections those in `parts` are filled in too.
     """
     folder = path[: path.rfind("/") + 1]
     config = _read(path)
@@ -22,7 +22,7 @@ def load(path, sections=()):
     except _Missing:
         secrets = {}
     _merge(config, secrets)
-    for name in sections:
+    for name in parts:
         config.setdefault(name, {})
     return check(config, folder)
 

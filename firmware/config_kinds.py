@@ -59,7 +59,10 @@ class _Check:
 
     # The kinds
 
-    def table(self, value, path, rules):
+    def table(self, value, path, rules=None):
+        if rules is None:
+            name = path.rsplit(".", 1)[-1]
+            rules = __import__("firmware.config_" + name, None, None, ("ROOT",)).ROOT
         if not isinstance(value, dict):
             self.wrong(path, value, "an object is allowed")
             return {}
@@ -138,11 +141,6 @@ class _Check:
         except OSError:
             self.wrong(path, value, "that file can't be opened")
         return name
-
-    def section(self, value, path):
-        name = path.rsplit(".", 1)[-1]
-        module = __import__("firmware.config_" + name, None, None, ("ROOT",))
-        return self.table(value, path, module.ROOT)
 
     def pin(self, value, path):
         """Whether the board has it shows when it is used."""

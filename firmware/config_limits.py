@@ -37,23 +37,19 @@ def _device(device_id, problem):
 def _link(name, link, problem):
     tls = link.get("tls")
     for host in [link["host"]] + link.get("hosts", []):
-        if tls is None and not link["insecure"] and not _is_loopback(host):
+        address = host.split(":")[0] if host.count(":") == 1 else host
+        numeric = address.startswith("127.") and not address.strip("0123456789.")
+        if tls is None and not link["insecure"] and not numeric and address not in _LOOPBACK:
             found = "plain text to %s" % host
             if "tls" in link:
                 problem(name + ".tls", found, 'give "tls", or say "insecure": true and bear it')
             else:
-                problem(name + ".insecure", found, 'only "insecure": true allows it')
+                problem(name + "." + "insecure", found, 'only "insecure": true allows it')
     if tls is not None:
         module = __import__("firmware.config_tls", None, None, ("check",))
         module.check(name + ".tls", tls, problem)
     if link.get("password") is not None and link["username"] is None:
         problem(name + ".username", "missing", "a password needs one")
-
-
-def _is_loopback(host):
-    if host.count(":") == 1:
-        host = host.split(":")[0]
-    return host in _LOOPBACK or (host.startswith("127.") and not host.strip("0123456789."))
 
 
 def _channels(sensors, problem):

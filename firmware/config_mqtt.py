@@ -24,7 +24,7 @@ ROOT = {
     # Messages that may wait for their acknowledgement at once, each in memory of its own.
     "window": (4, "integer", 1, 64),
     # null: plain text, for loopback only.
-    "tls": (None, "section"),
+    "tls": (None, "table"),
     # true: plain text to another machine all the same; the status says so.
     "insecure": (False, "boolean"),
 }

@@ -11,10 +11,10 @@ given, None that it may be null. The kinds are methods in `firmware/config_kinds
     hex, shortest, longest       bytes in hexadecimal
     step                         a decimal fraction above 0, for the app (mantissa, exponent)
     file                         a path, relative to the config's folder
-    section                      a table whose rules are ROOT in firmware/config_{its name}.py,
-                                 imported where a config has it: names stay in memory for ever
     pin                          a pin's number or its name
     table, rules                 an object with these keys
+    table                        its rules are ROOT in firmware/config_{its name}.py, imported
+                                 where a config has it: names stay in memory for ever
     list, shortest, longest, rule of an element
     sensor                       a table whose rules are partly the driver's own
 
@@ -47,12 +47,12 @@ ROOT = {
             },
         ),
     ),
-    "board": (None, "section"),
-    "time": (None, "section"),
+    "board": (None, "table"),
+    "time": (None, "table"),
     # The protocols, in order of preference.
     "links": (["umqtt"], "list", 1, 1, (..., "choice", "mqtt", "umqtt", "coap")),
-    "mqtt": (None, "section"),
-    "coap": (None, "section"),
+    "mqtt": (None, "table"),
+    "coap": (None, "table"),
     "umqtt": (
         {},
         "table",
@@ -72,7 +72,7 @@ ROOT = {
             # 1: a reading is kept until the broker has acknowledged it. 0: until it is sent.
             "qos": (1, "integer", 0, 1),
             # null: plain text, for loopback only.
-            "tls": (None, "section"),
+            "tls": (None, "table"),
             # true: plain text to another machine all the same; the status says so.
             "insecure": (False, "boolean"),
         },

@@ -83,9 +83,9 @@ def paths_of(table, before=""):
 def paths_of_rule(path, rule):
     yield path
     kind, *arguments = rule[1:]
-    if kind == "section":
+    if kind == "table" and not arguments:
         yield from paths_of(load("config_" + path.rpartition(".")[2]).ROOT, path + ".")
-    if kind == "table":
+    elif kind == "table":
         yield from paths_of(arguments[0], path + ".")
     elif kind == "list":
         yield from paths_of_rule(path + "[0]", arguments[2])

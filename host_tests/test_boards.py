@@ -87,6 +87,12 @@ def test_the_reason_is_said_in_words(chip, there, words):
     assert up(chip, [HOME], there)["tries"][0][0] == words
 
 
+@pytest.mark.parametrize("networks", [[], [{"ssid": "", "password": ""}]])
+def test_a_config_without_a_network_says_so(chip, networks):
+    told = up(chip, networks, [HOME])
+    assert told["tries"][0] == ["the config names no network; give `wifi`", 0]
+
+
 def test_no_attempt_is_longer_than_its_deadline(chip):
     why, took_ms = up(chip, [HOME], [{**HOME, "dhcp": False}])["tries"][0]
     assert why and 15_000 <= took_ms < 16_000

@@ -2,7 +2,7 @@
 small interface.
 
 config_path                    where its config is
-sections                       what must be in it beside what every device needs
+parts                          sections that are in it beside what every device needs
 reset_cause                    "power", "watchdog", "software" or "deepsleep"
 unique_id() -> str             the same for the life of the board
 wall_ms() -> int or None       Unix time in ms whatever the port's epoch; None if unset

@@ -28,7 +28,7 @@ class Board:
     """`reset_cause` and the methods marked so in `firmware/board/__init__.py` are the port's."""
 
     config_path = "config.json"
-    sections = ("board", "time")
+    parts = ("board", "time")
     until_drained = False
     problem = None
 

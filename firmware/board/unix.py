@@ -20,7 +20,7 @@ _STATUS_RESET = const(3)
 
 
 class Board:
-    sections = ()
+    parts = ()
     problem = None
 
     def __init__(self):
@@ -35,7 +35,7 @@ class Board:
         """`petrel run` looks after a device that can't live."""
 
     def birth(self):
-        return {} if self.load("error") is None else _blackbox().birth(self)
+        return {} if self.load("error") is None else _error().birth(self)
 
     def unique_id(self):
         """A random id, made when the state folder is first used."""
@@ -96,7 +96,7 @@ class Board:
 
     def failed(self, error):
         try:
-            _blackbox().put(self, "error", error)
+            _error().put(self, "error", error)
         except MemoryError:
             pass  # the reset must come
 
@@ -110,6 +110,6 @@ class Board:
         return self._state + "/" + name
 
 
-def _blackbox():
+def _error():
     """Needed after a crash only, so its name is not to be in memory without one."""
     return __import__("firmware.board.blackbox", None, None, ("birth",))

@@ -35,7 +35,7 @@ class WiFi:
 
     def __init__(self, board, networks, country, quiet):
         self._board = board
-        self._networks = networks
+        self._networks = [network for network in networks if network["ssid"]]
         self._country = country
         self._quiet = quiet
         self._lock = asyncio.Lock()
@@ -56,6 +56,8 @@ class WiFi:
         async with self._lock:
             if self.is_up():
                 return
+            if not self._networks:
+                raise OSError("the config names no network; give `wifi`")
             if shared and self._refused:
                 raise OSError(self._refused)
             if self.wlan is None:

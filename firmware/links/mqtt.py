@@ -258,9 +258,9 @@ class Link:
         if not isinstance(error, Exception) or isinstance(error, LinkError):
             made = error
         else:
-            from . import errors
+            from . import errors_mqtt
 
-            made = errors.of_mqtt(error)
+            made = errors_mqtt.failed(error)
         if isinstance(made, LinkError) and made.stage != "lost":
             self._host = (self._host + 1) % len(self._hosts)
             server = getattr(error, "properties", {}).get("server_reference", "")

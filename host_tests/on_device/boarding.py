@@ -99,8 +99,8 @@ def up(networks, there, later=(), tries=1, apart_ms=1000):
             except OSError as error:
                 why = str(error)
             told["tries"].append([why, virtual_time.time.now() - start])
-            pm = network.wifi.wlan.config("pm")
-            told["pm"].append(pm == network.wifi.wlan.PM_PERFORMANCE)
+            wlan = network.wifi.wlan
+            told["pm"].append(wlan and wlan.config("pm") == wlan.PM_PERFORMANCE)
             await asyncio.sleep_ms(apart_ms)
 
     asyncio.run(main())

@@ -95,7 +95,7 @@ def _rows(table, path, lines, note=""):
         default, kind, *arguments = rule.elts
         name = path + key.value
         inner = _inner(arguments)
-        if kind.value == "section":
+        if kind.value == "table" and not arguments:
             if _comment(key, lines):
                 yield _row(name, default, ast.Constant("table"), (), _comment(key, lines), note)
             yield from _section(key.value, name)
