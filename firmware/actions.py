@@ -65,29 +65,13 @@ def _id(command):
     if not isinstance(number, (str, int, type(None))) or len(str(number)) > _ID_CHARS:
         message = '"id" is no whole number and no string of at most %d characters'
         raise CommandError(message % _ID_CHARS)
-    return _whole(number) if isinstance(number, str) else number
+    if isinstance(number, str) and any(ord(c) & 0xF800 == 0xD800 for c in number):
+        from .actions_text import whole
 
-
-def _whole(text):
-    """`text` with surrogate pairs made one character: what JSON writes as `\\ud83d\\ude00`,
-    MicroPython reads as two, which no UTF-8 can hold.
-    """
-    whole = ""
-    high = 0  # the first half of a pair
-    for c in text:
-        code = ord(c)
-        if (code & 0xFC00 == 0xDC00) != bool(high):
+        number = whole(number)
+        if number is None:
             raise CommandError('"id" has half of a surrogate pair')
-        if high:
-            c = chr(0x10000 + ((high & 0x3FF) << 10) + (code & 0x3FF))
-            high = 0
-        elif code & 0xFC00 == 0xD800:
-            c = ""
-            high = code
-        whole += c
-    if high:
-        raise CommandError('"id" has half of a surrogate pair')
-    return whole
+    return number
 
 
 def _action(command):
