@@ -1,7 +1,6 @@
 """The link on umqtt.simple: MQTT 3.1.1, QoS 0 and 1, one publish at a time.
 
-    open():  resolve, connect, CONNECT with the will, SUBSCRIBE to the commands, publish the birth;
-             one deadline over all of it
+    open():  `umqtt_opening.py`, with one deadline over all of it
     run():   reads, and keeps the engine's time: keepalive, acknowledgements
     send():  PUBLISH, in one segment, and waits for the PUBACK that run() reads
 
@@ -65,8 +64,10 @@ class Link:
         )
 
     async def open(self):
+        from .umqtt_opening import opened
+
         try:
-            await asyncio.wait_for_ms(self._open(), self._timeout_ms)
+            await asyncio.wait_for_ms(opened(self), self._timeout_ms)
         except asyncio.TimeoutError:
             self._drop()
             raise LinkError(self._stage, "no answer within %d ms" % self._timeout_ms)
@@ -76,6 +77,9 @@ class Link:
         except BaseException:
             self._drop()
             raise
+        finally:
+            del opened
+            forget("links.umqtt_opening")
 
     async def send(self, message):
         now = self._clock.now()
@@ -118,64 +122,6 @@ class Link:
         await self.send(Message("status", self._identity.farewell(why)))
         self._engine.disconnect()
         await self._flush()
-
-    # Opening, step by step; `_stage` names the step for the error that a time-out becomes
-
-    async def _open(self):
-        options = self.options
-        secure = options["tls"]
-        self._stage = "tcp"
-        try:
-            context = self._context() if secure else None
-            self._stream = await tcp.connect(
-                options["host"],
-                options["port"] or (8883 if secure else 1883),
-                self.resolver,
-                context,
-            )
-        except tcp.ConnectError as error:
-            raise LinkError(error.stage, error.text)
-        engine, identity = self._engine, self._identity
-        self._stage = "tls" if secure else "connack"
-        engine.connect(self._clock.now())
-        code = await self._answer("connack")
-        if code:
-            raise self._failure(code)
-        self._stage = "ack"
-        engine.subscribe(identity.topic("commands"), self._clock.now())
-        if await self._answer("suback") > 2:
-            raise LinkError(
-                "connack", "the broker's access rules don't allow this device its commands", False
-            )
-        engine.publish(identity.topic("status"), identity.birth(), True, 1, self._clock.now())
-        await self._answer("puback")
-
-    def _context(self):
-        if self._tls is None:
-            from .tls import context
-
-            try:
-                self._tls = context(self.options["tls"])
-            except ValueError as error:
-                raise LinkError("tls", str(error), retry=False)
-        if self.options["tls"]["ca"] and not self._clock.is_set():
-            raise LinkError(
-                "clock",
-                "the clock is not set, so no certificate can be verified; waiting for the time",
-            )
-        return self._tls
-
-    async def _answer(self, name):
-        """Read until the engine reports `name` and return what came with it."""
-        await self._flush()
-        while True:
-            await self._read()
-            event = self._engine.next_event()
-            while event:
-                if event[0] == name:
-                    return event[1]
-                self._take(event)
-                event = self._engine.next_event()
 
     # The connection
 
