@@ -1,5 +1,5 @@
-"""How a connection of the link on umqtt.simple begins. A part of its class `Link` that is in memory
-only meanwhile.
+"""How a connection of the link on umqtt.simple begins. A part of its class `Link` that is in
+memory only meanwhile.
 """
 
 import tcp
