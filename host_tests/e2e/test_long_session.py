@@ -20,7 +20,7 @@ def test_a_session_passes_the_wrap_of_packet_ids(proxy, receiver, umqtt):
     count = 30
     with Chip("linking", umqtt=umqtt) as chip:
         message_bytes, raises, first_id = 1024, None, IDS - 10
-        chip.call("make", {"port": proxy.port}, "d1", message_bytes, raises, first_id)
+        chip.call("make", "umqtt", {"port": proxy.port}, "d1", message_bytes, raises, first_id)
         sends = [["send", "data", f'{{"s":1,"n":{n}}}'] for n in range(1, count + 1)]
         told = chip.call("session", sends)
     assert (told["error"], told["done"]) == (None, count)
