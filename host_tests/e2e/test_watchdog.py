@@ -100,7 +100,8 @@ def test_a_task_that_hangs_is_found_and_a_network_that_is_away_is_not(
 ):
     """The rest of the device is well: it takes the watchdog's patience, and this test its time."""
     proxy.refuse()
-    lonely = device(quick(proxy.port, payload={"batch": 50}), env=ENVIRONMENT)
+    in_order = {"durability": "ram"}  # from flash, fresh readings overtake those that waited
+    lonely = device(quick(proxy.port, payload={"batch": 50}, queue=in_order), env=ENVIRONMENT)
     hanging = troubled(mosquitto.port, "asleep")
     begun = time.monotonic()
     hanging.wait_log("vitals: sampler has not been heard of", GRACE_S + SOON_S)
