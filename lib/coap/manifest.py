@@ -4,6 +4,7 @@ package("coap", base_path="..", files=(
     "__init__.py",
     "blockwise.py",
     "client.py",
+    "dtls.py",
     "endpoint.py",
     "exchange.py",
     "message.py",
