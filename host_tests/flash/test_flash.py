@@ -77,7 +77,8 @@ def after_power(board):
     """What the board says when its power comes back."""
     before = len(board.heard)
     board.cut()
-    board.wait_for("help()", after=before)
+    board.wait_for("runs ", after=before)  # a REPL that was left says "help()" too
+    board.wait_for("help()", after=board.heard.index(b"runs ", before))
     return board.heard[before:].decode()
 
 
