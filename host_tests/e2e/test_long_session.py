@@ -40,7 +40,7 @@ def test_a_session_of_more_messages_than_there_are_packet_ids(
         mosquitto.port,
         sensor={"speed": 25_000, "loop": True},
         limits={"publish_per_s": 100_000},
-        # On a machine with other work it samples faster than it sends; in RAM that keeps its order.
+        # On a busy machine it samples faster than it sends; in RAM that keeps its order.
         queue={"limit_kb": 1024, "durability": "ram"},
         umqtt={"timeout_s": 10},
     )
