@@ -5,13 +5,8 @@ import asyncio
 from . import filters, packet
 from .client import Lost
 from .errors import Refused
-from .packet import const
 
 _SIZE = 8  # messages that an inbox keeps
-# Messages of QoS 1 and 2 that found no room: with so many the client reads on only if it waits for
-# an answer, so that the broker has to wait; beyond the most it drops.
-_PAUSE = const(8)
-_MOST = const(64)
 
 # Options of a subscription beside its QoS, MQTT 5.0 (section 3.8.3.1); add them up.
 NO_LOCAL = 4  # not what this client publishes itself
@@ -55,19 +50,15 @@ class Inbox:
             self._client.engine.accept(message.packet_id)
             self._client.work.set()
             message.packet_id = 0
-        self._client.inboxes.place()
         return message
 
 
 class Inboxes:
-    """Memory: what the messages take: at most `size` an inbox, and of QoS 1 and 2 eight more, 64
-    while we wait for an answer.
-    """
+    """Memory: what the messages take, at most `size` an inbox."""
 
     def __init__(self, client):
         self._client = client
         self._boxes = []
-        self._late = []  # messages of QoS 1 and 2 that found no room
         self._wanted = {}  # filter -> (options, properties)
 
     def messages(self, topic_filter, size=None):
@@ -93,7 +84,6 @@ class Inboxes:
         self._wanted.pop(topic_filter, None)
         encoded = packet.encoded(topic_filter)
         self._boxes = [box for box in self._boxes if box.filter != encoded]
-        self.place()
         await self._ask([topic_filter], None)
 
     async def subscribe_again(self):
@@ -117,48 +107,30 @@ class Inboxes:
 
     def take(self, engine):
         """Keep the publish that the engine has just reported for whoever it is for."""
-        if not engine.skipped and self._boxes_for(engine.topic):
-            message = Message(engine)
-            if not (message.qos and self._late) and self._put(message):  # not before those
-                return
-            if message.qos and len(self._late) < _MOST:
-                self._late.append(message)
-                self._client.full = len(self._late) >= _PAUSE
-                return
-        self._client.dropped += 1
-        engine.accept(engine.packet_id)  # all the same [MQTT-4.5.0-2]
-
-    def place(self):
-        """There is room now, or nobody any more, for messages that found none."""
-        client = self._client
-        while self._late:
-            message = self._late[0]
-            if not self._put(message):
-                if self._boxes_for(message.topic.encode()):
-                    break
-                client.engine.accept(message.packet_id)
-                client.work.set()
-            self._late.pop(0)
-        client.full = len(self._late) >= _PAUSE
-        client.moved.set()
-
-    def _boxes_for(self, topic):
-        return [box for box in self._boxes if filters.matches(box.filter, topic)]
-
-    def _put(self, message):
+        message = None
         kept = False
-        for box in self._boxes_for(message.topic.encode()):
-            if len(box.messages) < box.size:
-                box.messages.append(message)
-                box.came.set()
-                kept = True
-        return kept
+        for box in self._boxes:
+            if filters.matches(box.filter, engine.topic):
+                message = message or Message(engine)
+                if len(box.messages) < box.size and not engine.skipped:
+                    box.messages.append(message)
+                    box.came.set()
+                    kept = True
+        if kept:
+            return
+        self._client.dropped += 1
+        if not engine.qos:
+            return
+        if message is None or engine.skipped:  # nobody will ever take it
+            engine.accept(engine.packet_id)
+        else:
+            engine.inbound.fates.pop(engine.packet_id, None)  # it comes again
 
     def lost(self, session=False):
         """The connection is gone, or with it the session: what is not acknowledged comes again at
         QoS 1, and can't be acknowledged any more.
         """
-        for messages in [box.messages for box in self._boxes] + [self._late]:
-            for message in messages:
+        for box in self._boxes:
+            for message in box.messages:
                 if session or message.qos == 1:
                     message.packet_id = 0
