@@ -89,8 +89,6 @@ class Link:
             raise self._failed(Lost(self._stage, "no answer within %d ms" % self._timeout_ms))
         except MemoryError:  # a handshake takes more than anything else: no reason to start again
             raise self._failed(Lost(self._stage, "not enough memory"))
-        except (OSError, ValueError, ProtocolError) as error:
-            raise self._failed(error)
         except BaseException as error:
             raise self._failed(error)
 
@@ -124,10 +122,8 @@ class Link:
         client = self._client
         if client.engine.clean or host == self._session_at:
             return await client.connect()
-        if client.engine.five:
-            await client.connect(True)
-        else:
-            await client.connect(True)
+        await client.connect(True)
+        if not client.engine.five:
             self._closing = True  # and opening: this end is ours
             await client.disconnect()
             self._closing = False
@@ -147,18 +143,9 @@ class Link:
         return 8883 if self.options["tls"] else 1883
 
     def _context(self):
-        if self._tls is None:
-            from .tls import context
+        from .tls import ready
 
-            try:
-                self._tls = context(self.options["tls"])
-            except ValueError as error:
-                raise LinkError("tls", str(error), retry=False)
-        if self.options["tls"]["ca"] and not self._clock.is_set():
-            raise LinkError(
-                "clock",
-                "the clock is not set, so no certificate can be verified; waiting for the time",
-            )
+        self._tls = ready(self._tls, self.options["tls"], self._clock)
         return self._tls
 
     async def send(self, message):

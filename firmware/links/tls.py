@@ -6,6 +6,8 @@ from binascii import a2b_base64, unhexlify
 import tls
 from micropython import const
 
+from . import LinkError
+
 _LARGEST = const(16_384)  # bytes of a file; a board has no memory for more
 
 
@@ -29,6 +31,23 @@ def _der(path):
             break
         body += line.strip()
     return a2b_base64(body)
+
+
+def ready(made, options, clock):
+    """`made`, or where that is None the context of `options`. Raises LinkError if there is none to
+    be had, or no certificate can be verified because the clock is not set.
+    """
+    if made is None:
+        try:
+            made = context(options)
+        except ValueError as error:
+            raise LinkError("tls", str(error), retry=False)
+    if options["ca"] and not clock.is_set():
+        raise LinkError(
+            "clock",
+            "the clock is not set, so no certificate can be verified; waiting for the time",
+        )
+    return made
 
 
 def context(options):

@@ -64,10 +64,8 @@ class Link:
         )
 
     async def open(self):
-        from .umqtt_opening import opened
-
         try:
-            await asyncio.wait_for_ms(opened(self), self._timeout_ms)
+            await asyncio.wait_for_ms(self._opened(), self._timeout_ms)
         except asyncio.TimeoutError:
             self._drop()
             raise LinkError(self._stage, "no answer within %d ms" % self._timeout_ms)
@@ -78,8 +76,13 @@ class Link:
             self._drop()
             raise
         finally:
-            del opened
             forget("links.umqtt_opening")
+
+    def _opened(self):
+        """The coroutine that opens; its module may find no memory either."""
+        from .umqtt_opening import opened
+
+        return opened(self)
 
     async def send(self, message):
         now = self._clock.now()

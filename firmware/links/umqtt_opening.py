@@ -41,18 +41,9 @@ async def opened(link):
 
 
 def _context(link):
-    if link._tls is None:
-        from .tls import context
+    from .tls import ready
 
-        try:
-            link._tls = context(link.options["tls"])
-        except ValueError as error:
-            raise LinkError("tls", str(error), retry=False)
-    if link.options["tls"]["ca"] and not link._clock.is_set():
-        raise LinkError(
-            "clock",
-            "the clock is not set, so no certificate can be verified; waiting for the time",
-        )
+    link._tls = ready(link._tls, link.options["tls"], link._clock)
     return link._tls
 
 
