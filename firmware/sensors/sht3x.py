@@ -30,23 +30,6 @@ def check(entry):
     return check(entry, QUANTITIES)
 
 
-class Sensor(Measures):
-    def __init__(self, entry, board):
-        Measures.__init__(self, entry, QUANTITIES)
-        self._chip = Chip(entry)
-        self._data = bytearray(6)
-
-    def begin(self):
-        self._chip.write(_MEASURE)
-        return _WAIT_MS
-
-    def read(self, values, first):
-        """Before the measurement has ended the chip does not acknowledge (section 4.4)."""
-        self._chip.read(self._data)
-        self.put(values, first, "temperature", temperature(word(self._data, 0)))
-        self.put(values, first, "humidity", humidity(word(self._data, 3)))
-
-
 def temperature(raw):
     """Section 4.13: -45 + 175 raw / (2^16 - 1), in 1/100 degrees Celsius."""
     return (3500 * raw + 6553) // 13107 - 4500
@@ -55,3 +38,25 @@ def temperature(raw):
 def humidity(raw):
     """Section 4.13: 100 raw / (2^16 - 1), in 1/100 %."""
     return (2000 * raw + 6553) // 13107
+
+
+class Sensor(Measures):
+    """An SHT4x too, with another command, wait and formula."""
+
+    measure, wait_ms = _MEASURE, _WAIT_MS
+    humidity = staticmethod(humidity)
+
+    def __init__(self, entry, board):
+        Measures.__init__(self, entry, QUANTITIES)
+        self._chip = Chip(entry)
+        self._data = bytearray(6)
+
+    def begin(self):
+        self._chip.write(self.measure)
+        return self.wait_ms
+
+    def read(self, values, first):
+        """Before the measurement has ended the chip does not acknowledge (section 4.4)."""
+        self._chip.read(self._data)
+        self.put(values, first, "temperature", temperature(word(self._data, 0)))
+        self.put(values, first, "humidity", self.humidity(word(self._data, 3)))
