@@ -7,11 +7,12 @@ from mqtt.client import Client
 from websocket.stream import transport
 
 from . import server
+from .contexts import verifying
 
 
 def client(port, protocol, ca=None, path="/mqtt", **options):
     return Client(
-        "127.0.0.1", port, "over-websocket", protocol, _context(ca), transport(path, "mqtt"),
+        "127.0.0.1", port, "over-websocket", protocol, verifying(ca), transport(path, "mqtt"),
         timeout_s=options.pop("timeout_s", 5), **options
     )
 
@@ -64,18 +65,6 @@ def failure(port, protocol, ca=None, path="/mqtt", timeout_s=5):
     except Exception as error:
         return [type(error).__name__, getattr(error, "stage", None), str(error)]
     return None
-
-
-def _context(ca):
-    if ca is None:
-        return None
-    import tls
-
-    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    context.verify_mode = tls.CERT_REQUIRED
-    with open(ca, "rb") as file:
-        context.load_verify_locations(file.read())
-    return context
 
 
 server.serve(globals())

@@ -13,6 +13,7 @@ from websocket.messages import open_url
 from websocket.stream import connect
 
 from . import server
+from .contexts import verifying
 
 _KEY = b"\x37\xfa\x21\x3d"
 
@@ -127,7 +128,7 @@ def echo_stream(port, length, buffer_bytes, tls=None):
         return got
 
     async def main():
-        context = _context(tls)
+        context = verifying(tls)
         stream = await connect("127.0.0.1", port, tcp.Resolver(), context, "/", "mqtt")
         reading = asyncio.create_task(read(stream))
         data = bytes(i * 7 & 0xFF for i in range(length))
@@ -155,7 +156,7 @@ def failure(port, path="/", deadline_ms=2000, ca=None, then=None):
 
     async def attempt():
         resolver = tcp.Resolver()
-        stream = await connect("127.0.0.1", port, resolver, _context(ca), path, "mqtt")
+        stream = await connect("127.0.0.1", port, resolver, verifying(ca), path, "mqtt")
         try:
             return await go_on(stream)
         finally:
@@ -165,18 +166,6 @@ def failure(port, path="/", deadline_ms=2000, ca=None, then=None):
         return ["returned", asyncio.run(asyncio.wait_for_ms(attempt(), deadline_ms))]
     except (OSError, ValueError, asyncio.TimeoutError) as error:
         return [type(error).__name__, str(error)]
-
-
-def _context(ca):
-    if ca is None:
-        return None
-    import tls
-
-    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    context.verify_mode = tls.CERT_REQUIRED
-    with open(ca, "rb") as file:
-        context.load_verify_locations(file.read())
-    return context
 
 
 server.serve(globals())
