@@ -124,6 +124,25 @@ def ledger(
 
 
 @app.command()
+def gateway(
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A gateway.toml; default: none needed.")
+    ] = None,
+):
+    """From devices to a database, webhooks and viewers; each reading once.
+
+    Without a config it takes what comes to the MQTT broker on this machine and writes it to
+    gateway-data/readings.db. docs/gateway.md has every key.
+
+    Example: `petrel gateway --config gateway.toml`
+    """
+    from petrel.gateway.config import load
+    from petrel.gateway.service import run_gateway
+
+    return run_gateway(load(config))
+
+
+@app.command()
 def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The config.json to check.")]):
     """Validate a config with the device's own validator.
 

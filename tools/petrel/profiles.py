@@ -4,6 +4,7 @@ A frame by a profile that is not known waits for it. With a file both outlive th
 broker was told was received must not be lost again.
 """
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -81,6 +82,18 @@ class Decoder:
                 self.dropped += 1  # it was damaged, or by another profile of the same mark
         self._waiting[device] = rest
         return readings
+
+    def kept(self, device):
+        """[(topic, payload)]: what a new Decoder must be told to `recall` all of a device."""
+        topic = f"devices/{device}/profile"
+        profiles = [(topic, known.blob) for known in self._profiles.get(device, {}).values()]
+        return profiles + [message[1:] for message in self._waiting.get(device, ())]
+
+    def recall(self, messages):
+        """Take what another Decoder has `kept`."""
+        for topic, payload in messages:
+            with contextlib.suppress(Waiting, Undecodable):
+                (self.learn if topic.endswith("/profile") else self.decode)(topic, payload)
 
     def keep(self):
         """Write the file, if there is one."""

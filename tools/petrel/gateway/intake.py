@@ -1,0 +1,134 @@
+"""What a message that arrives means: readings that are new, a profile, a word of a device.
+
+No file, socket or clock in here. The state that must outlive the program, ledger, profiles and
+waiting frames, changes here and is written by the spool together with the messages:
+
+    arrival -> Intake.take -> messages for the sinks
+                    \\-------> changes: streams, held, latest
+"""
+
+import dataclasses
+import json
+
+from petrel.gateway.message import (
+    OTHER,
+    Message,
+    device_of,
+    kind_of,
+    plain_text,
+    readings_text,
+)
+from petrel.ledger import Ledger
+from petrel.profiles import Decoder, Waiting
+from petrel.readings import Undecodable
+
+_MOST = 2**32  # a stream and a number fit 32 bits (docs/WIRE.md); others are not Petrel's
+_NOT_FORWARDED = ("commands", "profile")  # to devices; and for decoders alone
+
+
+@dataclasses.dataclass
+class Changes:
+    """What is to be written with the messages.
+
+    streams: {(device, stream): None} of the ledger, in order. held: devices of which profiles or
+    waiting frames changed. latest: {topic: Arrival}, the last word on `status` and `health`.
+    """
+
+    streams: dict = dataclasses.field(default_factory=dict)
+    held: set = dataclasses.field(default_factory=set)
+    latest: dict = dataclasses.field(default_factory=dict)
+
+
+class Intake:
+    """Counters: readings that were new, duplicates, foreign messages, undecodable ones."""
+
+    def __init__(self, ledger=None, decoder=None, latest=None):
+        self.ledger = ledger or Ledger()
+        self.decoder = decoder or Decoder()
+        self.latest = latest or {}  # topic -> Arrival
+        self.changes = Changes()
+        self.readings = self.duplicates = self.foreign = self.undecodable = 0
+
+    def take(self, arrival):
+        """The Messages (without id) that the arrival becomes: one, or none."""
+        kind, device = kind_of(arrival.topic), device_of(arrival.topic)
+        if kind == "data":
+            return self._data(arrival, device)
+        if kind == "profile":
+            return self._profile(arrival, device)
+        if kind in ("status", "health") and not self._told(arrival, kind, device):
+            return []
+        if kind in _NOT_FORWARDED:
+            return []
+        self.foreign += kind == OTHER
+        return [_message(arrival, device, kind, plain_text(arrival.payload))]
+
+    def taken_changes(self):
+        """The Changes since the last time."""
+        changes, self.changes = self.changes, Changes()
+        return changes
+
+    def _data(self, arrival, device):
+        try:
+            readings = self.decoder.decode(arrival.topic, arrival.payload)
+        except Waiting:
+            self.changes.held.add(device)
+            return []
+        except Undecodable:
+            return self._foreign(arrival, device)
+        if not all(reading.stream < _MOST and reading.seq < _MOST for reading in readings):
+            return self._foreign(arrival, device)
+        return self._new(arrival, device, readings)
+
+    def _foreign(self, arrival, device):
+        """What is no reading of ours passes as it is."""
+        self.foreign += 1
+        data = plain_text(arrival.payload)
+        self.undecodable += data.startswith('{"base64"')
+        return [_message(arrival, device, OTHER, data)]
+
+    def _new(self, arrival, device, readings):
+        """One message of the readings that the ledger does not know yet, if there are any."""
+        new = [r for r in readings if self.ledger.add(device, r.stream, r.seq)]
+        self._touch(device, (reading.stream for reading in readings))
+        self.readings += len(new)
+        self.duplicates += len(readings) - len(new)
+        return [_message(arrival, device, "data", readings_text(new))] if new else []
+
+    def _profile(self, arrival, device):
+        try:
+            readings = self.decoder.learn(arrival.topic, arrival.payload)
+        except Undecodable:
+            self.undecodable += 1
+            return []
+        self.changes.held.add(device)
+        topic = arrival.topic.removesuffix("profile") + "data"
+        return self._new(dataclasses.replace(arrival, topic=topic), device, readings)
+
+    def _told(self, arrival, kind, device):
+        """Enter what a device says of itself; False if that is only a copy of what was known."""
+        known = self.latest.get(arrival.topic)
+        if arrival.retained and known and known.payload == arrival.payload:
+            return False
+        self.latest[arrival.topic] = self.changes.latest[arrival.topic] = arrival
+        said = parsed(arrival.payload)
+        getattr(self.ledger, kind)(device, said)
+        streams = self.ledger.streams(device)
+        self._touch(device, (s for s in streams if kind == "status" or s == said.get("s")))
+        return True
+
+    def _touch(self, device, streams):
+        self.changes.streams.update(((device, stream), None) for stream in streams)
+
+
+def parsed(payload):
+    """The JSON object in bytes; {} if it is none."""
+    try:
+        found = json.loads(payload)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _message(arrival, device, kind, data):
+    return Message(0, arrival.time_ms, arrival.topic, device, kind, data)

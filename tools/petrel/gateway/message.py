@@ -1,0 +1,81 @@
+"""What travels through the gateway, and what a topic says about it."""
+
+import base64
+import dataclasses
+import json
+
+from petrel.readings import device_of
+
+OTHER = "other"
+KINDS = ("data", "status", "health", "responses", "profile", "commands")
+"""The last level of `devices/{id}/...`; anything else is OTHER."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message as a source took it.
+
+    payload: bytes. time_ms: Unix milliseconds. retained: the broker's copy of something older.
+    """
+
+    topic: str
+    payload: bytes
+    time_ms: int
+    retained: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Message:
+    """What sinks get.
+
+    id: its place in the spool, from 1; 0 until it has one. device: of the topic, or the topic
+    itself where it names none. kind: of KINDS; "data" are Petrel's readings alone. data: JSON
+    text; readings are an object or an array of them as in docs/WIRE.md, whatever format they came
+    in.
+    """
+
+    id: int
+    time_ms: int
+    topic: str
+    device: str
+    kind: str
+    data: str
+
+
+def kind_of(topic):
+    """The kind of a topic, also of one under a prefix."""
+    *_, place, _, kind = ["", "", *topic.split("/")]
+    return kind if place == "devices" and kind in KINDS else OTHER
+
+
+def readings_text(readings):
+    """JSON text of one reading, or of an array of several."""
+    items = [_reading_object(reading) for reading in readings]
+    return json.dumps(items[0] if len(items) == 1 else items, separators=(",", ":"))
+
+
+def _reading_object(reading):
+    time = {} if reading.ts is None else {"ts": reading.ts}
+    return {"s": reading.stream, "n": reading.seq, **time, **reading.values}
+
+
+def plain_text(payload):
+    """JSON text of any payload: itself if it is JSON, else a string, else `{"base64": ...}`."""
+    try:
+        text = payload.decode()
+    except UnicodeDecodeError:
+        return json.dumps({"base64": base64.b64encode(payload).decode()})
+    try:
+        json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return json.dumps(text)
+    return text.strip()
+
+
+def _refuse(name):
+    raise ValueError(f"{name} is no JSON number")
+
+
+__all__ = [
+    "KINDS", "OTHER", "Arrival", "Message", "device_of", "kind_of", "plain_text", "readings_text",
+]

@@ -1,0 +1,106 @@
+"""The composition root: sources, spool and sinks of a config, put together, started and ended.
+
+    MQTT  ---.                                      .--> database
+    HTTP  ---+--> writer --> spool --(a Feed each)--+--> webhook
+    WebSocket'      |                               '--> ...
+                    '--> live: what was committed just now, for viewers
+"""
+
+import asyncio
+import signal
+
+from petrel.errors import Failure, complain
+from petrel.gateway.feed import Feed
+from petrel.gateway.sinks.database import Database
+from petrel.gateway.sinks.webhook import Webhook
+from petrel.gateway.sources.mqtt import MqttSource
+from petrel.gateway.spool import Spool
+from petrel.gateway.writer import Writer
+
+PROGRAM = "petrel gateway"
+_ENDING_S = 5  # what sinks have under way may take so long to end
+
+
+def say(text):
+    complain(PROGRAM, text)
+
+
+class Service:
+    """Everything that runs; `web` is none without an address to listen on."""
+
+    def __init__(self, config):
+        self.config = config
+        self.spool = Spool(config.data_folder, config.spool.limit_mb << 20)
+        self.writer = Writer(self.spool, self._committed, say)
+        self.sinks = [*self._sinks()]
+        self.spool.register([sink.name for sink in self.sinks])
+        self.feeds = [Feed(sink, self.spool, self.writer, say) for sink in self.sinks]
+        self.mqtt = self._mqtt() if config.mqtt.url else None
+        self._ended = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def _sinks(self):
+        if self.config.database.path:
+            path = self.config.data_folder / self.config.database.path
+            yield Database(path, self.config.database.topics)
+        yield from map(Webhook, self.config.webhook)
+
+    def _mqtt(self):
+        client_id = self.config.mqtt.client_id or self.spool.about(
+            "client_id", lambda: f"petrel-gateway-{self.spool.name}"
+        )
+        return MqttSource(self.config.mqtt, client_id, self.writer.put, say)
+
+    async def run(self):
+        """Until SIGTERM or Ctrl-C."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._ended.set)
+        self.writer.start()
+        tasks = [asyncio.create_task(feed.run(), name=feed.sink.name) for feed in self.feeds]
+        try:
+            if self.mqtt:
+                self.mqtt.start()
+            await self._until_ended(tasks)
+        finally:
+            if self.mqtt:
+                await asyncio.to_thread(self.mqtt.stop)
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks, timeout=_ENDING_S)
+            await asyncio.to_thread(self.writer.stop)
+            self.spool.close()
+
+    async def _until_ended(self, tasks):
+        ended = asyncio.create_task(self._ended.wait())
+        done, _ = await asyncio.wait([ended, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        for task in done - {ended}:
+            task.result()  # a feed never ends but by a defect
+        if self.writer.failure:
+            raise self.writer.failure
+
+    def _committed(self, messages):
+        """In the writer's thread, after every commit."""
+        self._loop.call_soon_threadsafe(self._live, messages)
+
+    def _live(self, messages):
+        if self.writer.failure:
+            self._ended.set()
+        for feed in self.feeds:
+            feed.wake()
+
+
+def run_gateway(config):
+    """Run the gateway of a config.Config until it is ended; returns the exit status."""
+    try:
+        asyncio.run(_run(config))
+    except OSError as error:
+        raise Failure(str(error)) from error
+    return 0
+
+
+async def _run(config):
+    service = Service(config)
+    say(f"runs; spool and database are in {config.data_folder}")
+    await service.run()

@@ -1,0 +1,1 @@
+"""Where messages go, one kind a file; `petrel.gateway.feed` says what a sink offers."""
