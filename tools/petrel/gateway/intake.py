@@ -63,6 +63,13 @@ class Intake:
         self.foreign += kind == OTHER
         return [_message(arrival, device, kind, plain_text(arrival.payload))]
 
+    def status(self, device):
+        """What a device said last of itself, {} if only others were heard; None for a stranger."""
+        said = self.latest.get(f"devices/{device}/status")
+        if said:
+            return parsed(said.payload)
+        return {} if device in self.ledger.devices else None
+
     def taken_changes(self):
         """The Changes since the last time."""
         changes, self.changes = self.changes, Changes()

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import datetime
 import json
 
 from petrel.readings import device_of
@@ -72,10 +73,17 @@ def plain_text(payload):
     return text.strip()
 
 
+def timestamp(time_ms):
+    """Unix milliseconds in ISO 8601."""
+    moment = datetime.datetime.fromtimestamp(time_ms / 1000, datetime.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def _refuse(name):
     raise ValueError(f"{name} is no JSON number")
 
 
 __all__ = [
     "KINDS", "OTHER", "Arrival", "Message", "device_of", "kind_of", "plain_text", "readings_text",
+    "timestamp",
 ]

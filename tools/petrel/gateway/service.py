@@ -1,20 +1,26 @@
 """The composition root: sources, spool and sinks of a config, put together, started and ended.
 
-    MQTT  ---.                                      .--> database
-    HTTP  ---+--> writer --> spool --(a Feed each)--+--> webhook
-    WebSocket'      |                               '--> ...
-                    '--> live: what was committed just now, for viewers
+    MQTT -----.                                        .--> database
+    HTTP -----+--> writer --> spool --(a Feed each)----+--> webhook
+    WebSocket-'      '--> what was committed just now --> viewers, commands that wait
 """
 
 import asyncio
 import signal
 
 from petrel.errors import Failure, complain
+from petrel.gateway.api import Api
+from petrel.gateway.commands import Commands, Unreachable
 from petrel.gateway.feed import Feed
+from petrel.gateway.intake import parsed
+from petrel.gateway.metrics import Metrics
 from petrel.gateway.sinks.database import Database
+from petrel.gateway.sinks.hub import Hub
 from petrel.gateway.sinks.webhook import Webhook
+from petrel.gateway.sources.http import DISK_S, HttpSource
 from petrel.gateway.sources.mqtt import MqttSource
 from petrel.gateway.spool import Spool
+from petrel.gateway.web import Web
 from petrel.gateway.writer import Writer
 
 PROGRAM = "petrel gateway"
@@ -26,7 +32,7 @@ def say(text):
 
 
 class Service:
-    """Everything that runs; `web` is none without an address to listen on."""
+    """Everything that runs. newest: number of the newest message."""
 
     def __init__(self, config):
         self.config = config
@@ -36,8 +42,13 @@ class Service:
         self.spool.register([sink.name for sink in self.sinks])
         self.feeds = [Feed(sink, self.spool, self.writer, say) for sink in self.sinks]
         self.mqtt = self._mqtt() if config.mqtt.url else None
+        self.newest = self.spool.last
         self._ended = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        self.hub = Hub()
+        self.http = HttpSource(self.take, self.hub, config.http.body_kb << 10)
+        self.commands = Commands(self._send, self._status)
+        self.web = Web(config.http, [self.http, Api(self, Metrics(self))])
 
     def _sinks(self):
         if self.config.database.path:
@@ -51,6 +62,23 @@ class Service:
         )
         return MqttSource(self.config.mqtt, client_id, self.writer.put, say)
 
+    async def take(self, arrival):
+        """Spool an arrival; returns when it is on disk, raises TimeoutError if it is not soon."""
+        stored = self._loop.create_future()
+        self.writer.put(arrival, lambda: self._loop.call_soon_threadsafe(_resolve, stored))
+        async with asyncio.timeout(DISK_S):
+            await stored
+
+    def _send(self, device, text):
+        if self.http.send(device, text):
+            return
+        if self.mqtt is None:
+            raise Unreachable(409, f"{device} is not connected")
+        self.mqtt.publish(f"devices/{device}/commands", text)
+
+    def _status(self, device):
+        return {} if device in self.http.sockets else self.spool.intake.status(device)
+
     async def run(self):
         """Until SIGTERM or Ctrl-C."""
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -58,10 +86,15 @@ class Service:
         self.writer.start()
         tasks = [asyncio.create_task(feed.run(), name=feed.sink.name) for feed in self.feeds]
         try:
+            if self.config.http.listen:
+                await self.web.start()
+                say(f"listens on {self.config.http.address[0]}:{self.web.port}")
             if self.mqtt:
                 self.mqtt.start()
             await self._until_ended(tasks)
         finally:
+            await self.http.close()
+            await self.web.stop()
             if self.mqtt:
                 await asyncio.to_thread(self.mqtt.stop)
             for task in tasks:
@@ -87,8 +120,23 @@ class Service:
     def _live(self, messages):
         if self.writer.failure:
             self._ended.set()
+        if messages:
+            self.newest = messages[-1].id
+        self.hub.broadcast(messages)
+        for message in messages:
+            if message.kind == "responses":
+                self.commands.answered(message.device, parsed(message.data))
+        self.wake()
+
+    def wake(self):
+        """Have every feed look for what is to be done."""
         for feed in self.feeds:
             feed.wake()
+
+
+def _resolve(future):
+    if not future.done():
+        future.set_result(None)
 
 
 def run_gateway(config):

@@ -16,13 +16,13 @@ server that remembers keys, or the ids, has each message once.
 
 import asyncio
 import contextlib
-import datetime
 import email.utils
 import json
 import time
 
 import httpx
 
+from petrel.gateway.message import timestamp
 from petrel.gateway.pace import Refused, Retry
 
 _AGAIN = (408, 425, 429)
@@ -74,10 +74,8 @@ class Webhook:
 
 def body_of(message, spool_name):
     """The JSON text of a message."""
-    moment = datetime.datetime.fromtimestamp(message.time_ms / 1000, datetime.UTC)
-    timestamp = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return (f'{{"id":"{spool_name}-{message.id}","topic":{json.dumps(message.topic)},'
-            f'"data":{message.data},"timestamp":"{timestamp}"}}')
+            f'"data":{message.data},"timestamp":"{timestamp(message.time_ms)}"}}')
 
 
 def judge(status, headers, now):
