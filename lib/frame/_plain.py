@@ -12,9 +12,8 @@ def narrow(ctl, out, start: int, size: int):
     low = ctl[0] + start
     pos = ctl[2]
     end = ctl[3]
-    while size < 65536:
-        if low > 16777215:
-            low -= 16777216
+    while not size >> 16:
+        if low >> 24:
             if pos <= end:
                 j = pos - 1
                 while out[j] == 255:
@@ -22,7 +21,7 @@ def narrow(ctl, out, start: int, size: int):
                     j -= 1
                 out[j] = out[j] + 1
         if pos < end:
-            out[pos] = low >> 16
+            out[pos] = low >> 16 & 255
         pos += 1
         low = (low & 65535) << 8
         size <<= 8
@@ -36,11 +35,10 @@ def column(ctl, nodes, cols, out):
     low = ctl[0]
     rng = ctl[1]
     # The busiest variables first: bytecode reaches the first 16 faster, and in one byte.
-    j = bit = todo = p = m = d = b = a = i = v = 0
+    x = p = j = d = a = b = rest = bit = todo = v = 0
     pos = ctl[2]
     end = ctl[3]
-    n = ctl[4]
-    k = ctl[5]
+    k = ctl[5] + 1
     mean = ctl[6]
     shift = ctl[7]
     w1 = ctl[8] - 16384
@@ -51,168 +49,167 @@ def column(ctl, nodes, cols, out):
     w6 = ctl[13] - 16384
     level = ctl[14]
     i = ctl[15]
+    n = ctl[4] + i
     x1 = ctl[16] - i
     x2 = ctl[17] - i
-    half = 0
-    if shift:
-        half = 1 << (shift - 1)
-    d1 = d2 = d3 = 0
-    e = mean
+    half = 1 << shift >> 1
+    d1 = d2 = d3 = e = t = stop = 0
     way = 48
     last = cols[i] >> 1
-    n += i
     i += 1
     while i < n:
         v = cols[i]
-        here = v & 1
-        v >>= 1
         p = last
+        last = v >> 1
         if shift:
-            d = level - last
-            if d > 8191:
-                d = 8191
-            if d < -8191:
-                d = -8191
-            d = w1 * d1 + w2 * d2 + w3 * d3 + w4 * d + half
+            d = w1 * d1 + w2 * d2 + w3 * d3 + half
+            if w4:
+                x = level - p
+                if x > 8191:
+                    x = 8191
+                if x < -8191:
+                    x = -8191
+                d += w4 * x
             if w5:
-                t = (cols[x1 + i] >> 1) - (cols[x1 + i - 1] >> 1)
-                if t > 8191:
-                    t = 8191
-                if t < -8191:
-                    t = -8191
-                d += w5 * t
+                x = (cols[x1 + i] >> 1) - (cols[x1 + i - 1] >> 1)
+                if x > 8191:
+                    x = 8191
+                if x < -8191:
+                    x = -8191
+                d += w5 * x
             if w6:
-                t = (cols[x2 + i] >> 1) - (cols[x2 + i - 1] >> 1)
-                if t > 8191:
-                    t = 8191
-                if t < -8191:
-                    t = -8191
-                d += w6 * t
+                x = (cols[x2 + i] >> 1) - (cols[x2 + i - 1] >> 1)
+                if x > 8191:
+                    x = 8191
+                if x < -8191:
+                    x = -8191
+                d += w6 * x
+            d3 = d2
+            d2 = d1
+            d1 = last - p
+            if d1 > 8191:
+                d1 = 8191
+            if d1 < -8191:
+                d1 = -8191
             p += d >> shift
-        d3 = d2
-        d2 = d1
-        d1 = v - last
-        if d1 > 8191:
-            d1 = 8191
-        if d1 < -8191:
-            d1 = -8191
-        last = v
         i += 1
-        if here == 0:
+        if not v & 1:
             continue
-        v -= p
+        v = last - p
         a = v
         if v < 0:
             a = 0 - v
-        base = 16
-        d = e - mean
-        if d < -12:
-            base = 0
-        if d > 12:
-            base = 32
-        # The decisions of a residual, one a turn, so that the coder stands here but once.
-        # todo: 0 is it longer than the median, 1 is it longer still, 2 is it not shorter still,
-        # 3 the sign, 4 upper mantissa bits, 5 raw bits.
-        todo = 0
+        a += a + 1
+        base = 15
+        if e < -12:
+            base = 0 - 1
+        if e > 12:
+            base = 31
+        # The decisions of a residual. A node j is asked whether the length is b or more (a has
+        # a 1 below its bits, so that b ends at 0), then sign and upper mantissa bits.
+        # todo: 0 it is not, 1 one decision a turn: `bit` at node j, 2 raw bits.
         b = k
         j = base + b
-        bit = 0
-        if a >> b:
-            bit = 1
+        todo = rest = 0
+        bit = 1
         while True:
-            if todo < 5:
-                p = nodes[j]
-                m = nodes[j + 139]
-                d = ((rng >> 9) * p) >> 6
-                if bit:
-                    rng = d
-                    nodes[j] = p + (((32768 - p) * nodes[m + 278]) >> 14)
-                else:
-                    low += d
-                    rng -= d
-                    nodes[j] = p - ((p * nodes[m + 278]) >> 14)
-                if m < 40:
-                    nodes[j + 139] = m + 1
-            while rng < 65536:
-                if low > 16777215:
-                    low -= 16777216
+            while not rng >> 16:
+                if low >> 24:
                     if pos <= end:
-                        j = pos - 1
-                        while out[j] == 255:
-                            out[j] = 0
-                            j -= 1
-                        out[j] = out[j] + 1
+                        x = pos - 1
+                        while out[x] == 255:
+                            out[x] = 0
+                            x -= 1
+                        out[x] = out[x] + 1
                 if pos < end:
-                    out[pos] = low >> 16
+                    out[pos] = low >> 16 & 255
                 pos += 1
                 low = (low & 65535) << 8
                 rng <<= 8
-            if todo < 3:
-                if bit:
-                    b += 1
-                    if todo < 2:
-                        todo = 1
-                        j = base + b
-                        if b > 15:
-                            j = base + 15
-                        if a >> b == 0:
-                            bit = 0
+            if todo != 1:
+                if todo:
+                    x = rest - 1
+                    if x > 8:
+                        x = 8
+                    rest -= x
+                    rng >>= x
+                    low += ((a >> rest) & ((1 << x) - 1)) * rng
+                    if rest > 1:
                         continue
-                elif todo != 1:
-                    if b:
-                        todo = 2
-                        b -= 1
-                        j = base + b
-                        if a >> b:
-                            bit = 1
-                        continue
-                # The bit length is b.
-                e += ((b << 4) - e) >> 2
+                    break
+                while not a >> b:
+                    x = nodes[j]
+                    p = x >> 8
+                    d = ((rng >> 9) * p) >> 6
+                    low += d
+                    rng -= d
+                    if x & 255 < 179:
+                        nodes[j] = x + 1 - (((p * nodes[x & 255]) >> 14) << 8)
+                    else:
+                        nodes[j] = x - (((p * nodes[179]) >> 14) << 8)
+                    b -= 1
+                    j -= 1
+                    if not rng >> 16:
+                        break
+                if not rng >> 16:
+                    continue
                 if b == 0:
+                    e += (0 - mean - e) >> 2
                     way = 48
                     break
-                todo = 3
-                j = way
-                way = 49
-                bit = 0
-                if v < 0:
-                    way = 50
-                    bit = 1
-                continue
-            if todo == 3:
-                todo = 4
-                rest = b - 1
-                stop = b - 4
-                if stop < 0:
-                    stop = 0
-                t = 51
-                if b > 2:
-                    t = 52
-                if b > 3:
-                    t = 27 + 7 * b
-                    if b > 15:
-                        t = 132
-                tree = 0
+                todo = 1
+            x = nodes[j]
+            p = x >> 8
+            d = ((rng >> 9) * p) >> 6
+            if bit:
+                rng = d
+                d = ((32768 - p) * nodes[x & 255]) >> 14
             else:
-                tree = tree + tree + 1 + bit
-            if rest > stop:
-                rest -= 1
-                bit = (a >> rest) & 1
-                j = t + tree
+                low += d
+                rng -= d
+                d = 0 - ((p * nodes[x & 255]) >> 14)
+            if x & 255 < 179:
+                x += 1
+            nodes[j] = x + (d << 8)
+            if rest:
+                if rest > stop:
+                    j = t + (a >> rest)
+                    rest -= 1
+                    bit = (a >> rest) & 1
+                    continue
+                if rest == 1:
+                    break
+                todo = 2
                 continue
-            if rest == 0:
-                break
-            todo = 5
-            m = rest
-            if m > 8:
-                m = 8
-            rest -= m
-            rng >>= m
-            low += ((a >> rest) & ((1 << m) - 1)) * rng
-            stop = rest
+            if bit:
+                if b >= k:
+                    b += 1
+                    if b < 17:
+                        j += 1
+                    if not a >> b:
+                        bit = 0
+                    continue
+            else:
+                b -= 1
+            # The bit length is b.
+            e += ((b << 4) - mean - e) >> 2
+            j = way
+            way = 49
+            bit = 0
+            if v < 0:
+                way = 50
+                bit = 1
+            rest = b
+            stop = 1
+            t = 48 + b
+            if b > 3:
+                stop = b - 3
+                t = 26 + 7 * b
+                if b > 15:
+                    t = 131
     ctl[0] = low
-    ctl[1] = rng
     ctl[2] = pos
+    narrow(ctl, out, 0, rng)
 
 
 def seed(nodes, scale: int, median: int):
@@ -220,7 +217,7 @@ def seed(nodes, scale: int, median: int):
     j = 0
     while j < 48:
         length = j & 15
-        t = nodes[length + 342] - scale - (j >> 4)
+        t = nodes[length + 180] - scale - (j >> 4)
         if length > median:
             t -= 2
         if t < 0:
@@ -229,7 +226,7 @@ def seed(nodes, scale: int, median: int):
             t = 12
         if length < median:
             t += 13
-        nodes[j] = nodes[t + 358]
+        nodes[j] = nodes[t + 196]
         j += 1
 
 
@@ -242,8 +239,7 @@ def recall(nodes, blob, at: int, longest: int):
         end = 34 + 7 * longest
     j = 0
     while j < end:
-        nodes[j] = (blob[at] << 7) + 64
-        nodes[j + 139] = 30
+        nodes[j] = (blob[at] << 15) + 16553
         at += 1
         j += 1
         if j < 48:

@@ -13,12 +13,12 @@ from .errors import ProtocolError, UnknownProfile
 from .loops import crc24, seed
 from .model import CRC, FRESH, PRESETS, mean_of, median_of
 from .profile import read_schema
-from .rangecoder import RangeDecoder
+from .rangecoder import RATES, RangeDecoder
 
 SELF = 14
 REF = 15
 MAX_READINGS = 1024
-SEEN_TRAINED = 30       # how often a node out of a profile counts as seen
+SEEN_TRAINED = RATES + 30   # how often a node out of a profile counts as seen
 REACH = 1 << 28         # no column strays further from its base
 
 
@@ -69,7 +69,7 @@ class _Decoder:
         self._in.bits(4)        # SELF or REF, which decode() has looked at
         if profile:
             self._in.bits(16)
-        self._nodes = array("H", FRESH)
+        self._nodes = array("i", FRESH)
         self._filled = []       # the channels so far, gaps filled, for those predicted from them
 
     def frame(self):
@@ -213,8 +213,7 @@ class _Decoder:
         self._reset()
         nodes = self._nodes
         for j, p in prior.nodes:
-            nodes[j] = p
-            nodes[j + 139] = SEEN_TRAINED
+            nodes[j] = p << 8 | SEEN_TRAINED
         others = [[0] * count if x is None else _deltas(self._filled[x]) for x in prior.others]
         return self._column(first, count, here, prior.median, prior.mean, prior.shift,
                             prior.weights, others)
@@ -230,7 +229,7 @@ class _Decoder:
         return [not x for x in mask]
 
     def _reset(self):
-        self._nodes = array("H", FRESH)
+        self._nodes = array("i", FRESH)
 
     def _scaled(self, first, count, here, preset, scale):
         weights = [x - 4 for x in PRESETS[4 * preset:4 * preset + 4]] + [0, 0]

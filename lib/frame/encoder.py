@@ -25,7 +25,7 @@ class Encoder(Readings):
         super().__init__(schema, batch)
         self._fields = pack(schema)
         self.ctl = array("i", bytes(72))
-        self._nodes = array("H", FRESH)
+        self._nodes = array("i", FRESH)
         self.profile = self._ref = self._out = None
         self._hi_s = self._lo_s = self._rest_ms = 0     # the first time by halves of its seconds
         self.begin(0)
@@ -257,7 +257,7 @@ class Encoder(Readings):
         ctl[14] = 0x10000000
         ctl[6] = mean_of(scale)
         ctl[5] = median_of(scale)
-        pack_into("768s", self._nodes, 0, FRESH)
+        pack_into("888s", self._nodes, 0, FRESH)
         seed(self._nodes, scale, ctl[5])
 
     def _code(self, at):

@@ -56,7 +56,7 @@ class Habits:
         self.shifts = None          # of each feature and of the change itself, for the sums
         self.sums = None            # of their products, a triangle
         self.candidates = [Candidate(0, bytes(12), b"")]
-        self.nodes = self.seen = self.mean_nodes = None
+        self.nodes = self.mean_nodes = None
         self.frames = 0
 
     def settle(self):

@@ -83,7 +83,7 @@ def _add(h, features, weights):
     shift = 12
     while shift and top * (1 << shift) > 16000:
         shift -= 1
-    if shift:
+    if shift > 1:
         six = [round(w * (1 << shift)) for w in six]
         if any(six):
             h.candidates.append(Candidate(shift, six, bytes(others)))

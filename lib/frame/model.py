@@ -47,22 +47,20 @@ def scale_of(size):
 
 # What follows runs once, so that a board does not keep it.
 
-_nodes = array("H", bytes(768))
+_nodes = array("i", bytes(888))
 for j in range(139):
-    _nodes[j] = 2048 if j < 48 else 16384 if j < 51 else 15700
-    _nodes[j + 139] = 2 if 50 < j < 62 else 5
-_nodes[51] = _nodes[52] = 14500     # the first bit below the top one is seldom a 1
-for j in range(55, 139, 7):
-    _nodes[j] = 14500
-for j in range(64):
-    _nodes[278 + j] = 32768 // (2 * j + 3)
+    _nodes[j] = (2048 if j < 48 else 16384 if j < 51 else 15700) << 8 | (141 if 50 < j < 62 else 144)
+for j in b"\x33\x34\x37\x3e\x45\x4c\x53\x5a\x61\x68\x6f\x76\x7d\x84":
+    _nodes[j] -= 1200 << 8      # the first bit below the top one is seldom a 1
+for j in range(41):
+    _nodes[139 + j] = 32768 // (2 * j + 3)
 for j in range(16):
-    _nodes[342 + j] = 13 + b"\0\3\6\x08\x0a\x0c\x0e\x10\x12\x14\x16\x18\x1a\x1c\x1e\x20"[j]
+    _nodes[180 + j] = 13 + b"\0\3\6\x08\x0a\x0c\x0e\x10\x12\x14\x16\x18\x1a\x1c\x1e\x20"[j]
 for j in range(13):
     # By half octaves between a boundary and the scale: P(|residual| is beyond it) / 256.
     p = b"\xf0\xef\xe8\xde\xd2\xc1\xac\x92\x74\x53\x34\x1b\x10"[j]
-    _nodes[358 + j] = p << 7
-    _nodes[371 + j] = (p << 15) // (256 + p)
+    _nodes[196 + j] = p << 15 | 144
+    _nodes[209 + j] = (p << 15) // (256 + p) << 8 | 144
 FRESH = bytes(_nodes)       # nodes to start from: every decision even
 del _nodes
 

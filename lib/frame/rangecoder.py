@@ -5,7 +5,8 @@ beginning of another, so that `end` knows from the decoded numbers alone where i
 """
 from .errors import ProtocolError
 
-SEEN_LIMIT = 40         # where a node stops counting
+RATES = 139             # where `nodes` says how much a node learns
+SEEN_LIMIT = RATES + 40     # where a node stops counting
 
 
 class Numbers:
@@ -102,16 +103,15 @@ class RangeDecoder(Numbers):
 
     def decide(self, nodes, j):
         """One adaptive decision."""
-        p = nodes[j]
-        seen = nodes[139 + j]
+        p = nodes[j] >> 8
+        seen = nodes[j] & 255
         part = (self._range >> 9) * p >> 6
-        if seen < SEEN_LIMIT:
-            nodes[139 + j] = seen + 1
+        more = seen < SEEN_LIMIT
         if self._code < part:
-            nodes[j] = p + ((32768 - p) * nodes[278 + seen] >> 14)
+            nodes[j] += ((32768 - p) * nodes[seen] >> 14 << 8) + more
             self._narrow(0, part)
             return 1
-        nodes[j] = p - (p * nodes[278 + seen] >> 14)
+        nodes[j] += more - (p * nodes[seen] >> 14 << 8)
         self._narrow(part, self._range - part)
         return 0
 

@@ -139,6 +139,6 @@ class Reference:
                 if usable >> i & 1:
                     ctl[8 + i] = blob[p] << 8 | blob[p + 1]
                 p += 2
-        pack_into("768s", e._nodes, 0, FRESH)
+        pack_into("888s", e._nodes, 0, FRESH)
         recall(e._nodes, blob, p + 1, blob[p])
         e._code(at)

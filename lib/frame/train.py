@@ -26,7 +26,6 @@ from .renew import seal
 
 ZERO = 0x10000000   # the biases of numbers in `cols` and of weights, see model.py
 WEIGHT_BIAS = 16384
-NODES = 139
 ROWS = 2            # that are added to the sums in one turn
 
 
@@ -79,7 +78,7 @@ class Trainer:
                 h.candidates = [best]
                 self._reset(best)
                 self._keep(h, mantissa_at(best.longest + 1))
-                h.mean_nodes = h.nodes[:]
+                h.mean_nodes = array("H", [x >> 8 for x in h.nodes])
             yield
         self._pass += 1
 
@@ -230,25 +229,22 @@ class Trainer:
         nodes = self._encoder._nodes
         self._reset(h.candidates[0])
         nodes[:size] = h.nodes
-        nodes[NODES:NODES + size] = h.seen
         self._code(h, h.candidates[0], at, n)
         self._keep(h, size)
         h.frames += 1
         for j in range(size):
-            h.mean_nodes[j] += (nodes[j] - h.mean_nodes[j]) // h.frames
+            h.mean_nodes[j] += ((nodes[j] >> 8) - h.mean_nodes[j]) // h.frames
         self._note_first(h, at)
         yield
 
     def _keep(self, h, size):
-        nodes = self._encoder._nodes
-        h.nodes = nodes[:size]
-        h.seen = nodes[NODES:NODES + size]
+        h.nodes = self._encoder._nodes[:size]
 
     def _reset(self, candidate):
         """Set the nodes to what the candidate's residuals so far make one expect."""
         e = self._encoder
         scale = candidate.measure()
-        pack_into("768s", e._nodes, 0, FRESH)
+        pack_into("888s", e._nodes, 0, FRESH)
         seed(e._nodes, scale, candidate.median)
 
     def _code(self, h, candidate, at, n):
