@@ -5,13 +5,13 @@ median in one of three contexts (is the channel calmer, as usual, livelier?), it
 upper mantissa bits; the rest is raw. A decision is a *node*: the probability of a 1 (15 bits)
 and how often it was seen (up to a limit), from which follows how fast it learns.
 
-`nodes`, an array of unsigned 16-bit numbers:
+`nodes`, an array of signed 32-bit numbers; a node is its probability << 8 | 139 + how often it
+was seen, so that its lower byte is where the array says how much it learns:
     0..47     bit length: context x 16 + length
     48..50    sign: after a zero, after a positive, after a negative residual
     51..138   upper mantissa bits: 1 for length 2, 3 for length 3, 7 for each of 4..15
-    139..277  how often each node was seen
-    278..341  how much a node learns that was seen 0, 1, 2 ... times, in 1/16384
-    342..383  tables of seed(): 16 boundaries, 13 probabilities, 13 for searching down
+    139..179  how much a node learns that was seen 0, 1, 2 ... times, in 1/16384
+    180..221  tables of seed(): 16 boundaries, 13 nodes, 13 for searching down
 
 `ctl`, an array of signed 32-bit numbers: the range coder's state and a column's parameters:
     0 low, 1 range, 2 position, 3 end of the buffer, 4 number of readings, 5 median bit length,
@@ -49,7 +49,8 @@ def scale_of(size):
 
 _nodes = array("i", bytes(888))
 for j in range(139):
-    _nodes[j] = (2048 if j < 48 else 16384 if j < 51 else 15700) << 8 | (141 if 50 < j < 62 else 144)
+    p = 2048 if j < 48 else 16384 if j < 51 else 15700
+    _nodes[j] = p << 8 | (141 if 50 < j < 62 else 144)
 for j in b"\x33\x34\x37\x3e\x45\x4c\x53\x5a\x61\x68\x6f\x76\x7d\x84":
     _nodes[j] -= 1200 << 8      # the first bit below the top one is seldom a 1
 for j in range(41):

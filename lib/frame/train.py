@@ -78,7 +78,7 @@ class Trainer:
                 h.candidates = [best]
                 self._reset(best)
                 self._keep(h, mantissa_at(best.longest + 1))
-                h.mean_nodes = array("H", [x >> 8 for x in h.nodes])
+                h.mean_nodes = array("H", (x >> 8 for x in h.nodes))
             yield
         self._pass += 1
 
