@@ -5,7 +5,6 @@ import asyncio
 from micropython import const
 
 from . import VERSION
-from .identity import remember
 from .log import log
 
 _DRAIN_MS = const(8_000)  # the longest that a polite stop goes on delivering
@@ -54,7 +53,7 @@ class App:
         for task in tasks:
             task.cancel()
         lost = outbox.close() if outbox.flash else len(outbox)
-        remember(self.board, identity.stream, outbox.acked if lost else outbox.sampled, not lost)
+        identity.remember(self.board, outbox.acked if lost else outbox.sampled, not lost)
         if lost:
             log("app", "%d readings were not delivered and go with the memory" % lost)
         counts = (self._why, outbox.sampled, outbox.acked, outbox.dropped)

@@ -31,11 +31,16 @@ def assemble(board):
     config = _config(board)
     if config is None:
         return None
-    queue = _queue(config)
+    sleeper = None
+    if config["sleep"] and config["sleep"]["deep"]:
+        sleeper = __import__("firmware.assemble_sleep", None, None, ("wake",)).wake(board, config)
+        if sleeper is None:
+            return None
+    queue = _queue(config, sleeper)
     # The buffers are made last, when the heap is in pieces: keep a whole one for them.
     message_bytes = min(config["limits"]["message_bytes"], 128 * config["payload"]["batch"])
     reserve = [bytearray(2 * message_bytes + _BUFFER_BYTES)]
-    return _parts(board, config, queue, reserve)
+    return _parts(board, config, queue, reserve, sleeper)
 
 
 def _config(board):
@@ -54,7 +59,7 @@ def _config(board):
         forget("config", "sensors", "payloads")
 
 
-def _queue(config):
+def _queue(config, sleeper):
     """The readings' memory: what the config asks for, or what the heap can spare."""
     options = config["queue"]
     app_bytes = _APP_BYTES + (_FRAME_BYTES if config["payload"]["format"] == "frame" else 0)
@@ -68,28 +73,22 @@ def _queue(config):
     limit = max(_LEAST_QUEUE, min(asked, gc.mem_free() - app_bytes))
     if limit < asked and options["durability"] == "ram":
         log("app", "%d bytes for the queue; queue.limit_kb is more than is free" % limit)
-    return RingQueue(limit)
+    return RingQueue(limit, sleeper.nap.n if sleeper else 0)
 
 
-def _parts(board, config, queue, reserve):
+def _parts(board, config, queue, reserve, sleeper):
     """Make every part and join them; `reserve` is let go of when the buffers are made."""
     from . import links, payloads
     from .app import App
-    from .clock import Clock
     from .commands import Commands
     from .health import Health
-    from .vitals import Vitals
 
     name, payload = config["links"][0], config["payload"]
     link, encoder = links.module(name), payloads.module(payload["format"])
-    sensors = _sensors(board, config)
-    if sensors is None:
+    begun = sleeper.begun if sleeper else begin(board, config)
+    if begun is None:
         return None
-    channels = [channel for sensor in sensors for channel in sensor.channels]
-    clock = Clock(uptime, board.wall_ms)
-    vitals = Vitals(clock)
-    identity = _identity(board, config)
-    flash = _open(board, config, identity, channels, clock)
+    sensors, channels, clock, vitals, identity, flash = begun
     largest = payload["batch"] * (encoder.most_bytes(channels) + 1) + 1
     message_bytes = min(largest, config["limits"]["message_bytes"])
     message_bytes = flash.most_bytes(message_bytes) if flash else message_bytes
@@ -103,14 +102,33 @@ def _parts(board, config, queue, reserve):
     encoder = encoder.Encoder(channels, identity.stream, *more)
     parts = queue, encoder, len(channels), clock, message_bytes, link.window
     outbox = flash.outbox(parts, more) if flash else _outbox(config, parts)
-    sampler = _sampler(config, sensors, outbox, clock, vitals)
+    sampler = sleeper.sampler if sleeper else _sampler(config, sensors, outbox, clock, vitals)
     health = Health(identity, clock, vitals, sampler, outbox)
     health.network = board.network(config, clock, sampler)
     uplink = _uplink(config, link, outbox, clock, vitals, health)
     commands.uplink, commands.sampler = uplink, sampler
-    commands.app = App(board, identity, vitals, sampler, outbox, uplink, commands, health)
+    make = sleeper.app if sleeper else App
+    commands.app = make(board, identity, vitals, sampler, outbox, uplink, commands, health)
     _attend(encoder, board, identity.stream, vitals, uplink, health, longest)
     return commands.app
+
+
+def begin(board, config, nap=None):
+    """(sensors, channels, clock, vitals, identity, flash): what a reading takes; None if there is
+    no such sensor. `nap`: what was carried through a deep sleep.
+    """
+    from .clock import Clock
+    from .vitals import Vitals
+
+    sensors = _sensors(board, config)
+    if sensors is None:
+        return None
+    channels = [channel for sensor in sensors for channel in sensor.channels]
+    clock = Clock(uptime, board.wall_ms)
+    vitals = Vitals(clock)
+    identity = _identity(board, config, nap)
+    flash = _open(board, config, identity, channels, clock, nap)
+    return sensors, channels, clock, vitals, identity, flash
 
 
 def _outbox(config, parts):
@@ -119,12 +137,12 @@ def _outbox(config, parts):
     return __import__("firmware.outbox", None, None, ("Outbox",)).Outbox(*parts)
 
 
-def _open(board, config, identity, channels, clock):
+def _open(board, config, *parts):
     """The rest of the queue, None where it is in RAM alone."""
     if config["queue"]["durability"] == "ram":
         return None
     module = __import__("firmware.assemble_flash", None, None, ("open",))
-    return module.open(board, config, identity, channels, clock)
+    return module.open(board, config, *parts)
 
 
 def _sensors(board, config):
@@ -202,22 +220,29 @@ def _ms(seconds):
     return int(seconds * 1000 + 0.5)
 
 
-def _identity(board, config):
-    """Who we are in this life: a new stream, and what is known of the last one."""
+def _identity(board, config, nap):
+    """Who we are in this life: a new stream, and what is known of the last one; or who we were
+    before the nap.
+    """
     from . import VERSION
-    from .identity import Identity, remember
+    from .identity import Identity
 
     try:
         before = json.loads(board.load("stream") or b"null")
     except ValueError:
         before = None
-    stream = 0
+    slept = nap and nap.stream
+    stream = slept or 0
     while not stream:
         stream = int.from_bytes(os.urandom(4), "big") & 0x7FFFFFFF
-    remember(board, stream, 0)
     about = {"v": VERSION, "boot": board.reset_cause}
     about.update(board.birth())
     for name in config["links"]:
         if config[name]["insecure"] and not config[name].get("tls"):
             about["insecure"] = True
-    return Identity(config["device"]["id"] or board.unique_id(), stream, before, about)
+    if slept:
+        before = nap.before
+    identity = Identity(config["device"]["id"] or board.unique_id(), stream, before, about)
+    if not slept:
+        identity.remember(board, 0)
+    return identity

@@ -13,27 +13,27 @@ _STEP_MS = const(500)
 
 class Clock:
     """`uptime` is a `ticks.Uptime`; `wall_ms()` gives Unix milliseconds, or None while the clock
-    is not set.
+    is not set. `offset` is Unix time at uptime 0, or None.
     """
 
     def __init__(self, uptime, wall_ms):
         self.now = uptime.now
         self.wall_ms = wall_ms
-        self._offset = None
+        self.offset = None
 
     def sync(self):
         """Compare with the wall clock, every minute or so."""
         wall = self.wall_ms()
         if wall is not None:
             offset = wall - self.now()
-            if self._offset is None or abs(offset - self._offset) > _STEP_MS:
-                self._offset = offset
+            if self.offset is None or abs(offset - self.offset) > _STEP_MS:
+                self.offset = offset
 
     def is_set(self):
-        if self._offset is None:
+        if self.offset is None:
             self.sync()
-        return self._offset is not None
+        return self.offset is not None
 
     def unix_ms(self, due_ms):
         """The Unix time of a moment of uptime in ms, or None while the clock is not set."""
-        return due_ms + self._offset if self.is_set() else None
+        return due_ms + self.offset if self.is_set() else None

@@ -101,6 +101,11 @@ class _Check:
             self.wrong(path, value, "seconds from %s to %s are allowed" % (low, high))
         return value
 
+    def number(self, value, path, low, high):
+        if type(value) not in (int, float) or not low <= value <= high:
+            self.wrong(path, value, "a number from %d to %d is allowed" % (low, high))
+        return value
+
     def boolean(self, value, path):
         if type(value) is not bool:
             self.wrong(path, value, "true or false is allowed")

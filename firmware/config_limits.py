@@ -22,6 +22,8 @@ def limits(config, problem):
     _recorded(config["sensors"], problem)
     if config["payload"]["format"] == "senml-cbor":
         _senml_names(config, problem)
+    if config["sleep"]:
+        __import__("firmware.config_sleep", None, None, ("check",)).check(config, problem)
     _message(config, problem)
 
 

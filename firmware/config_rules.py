@@ -5,6 +5,7 @@ given, None that it may be null. The kinds are methods in `firmware/config_kinds
 
     text, shortest, longest      bytes in UTF-8
     integer, low, high
+    number, low, high            a whole one or not
     seconds, low, high           to the millisecond
     boolean
     choice, value ...
@@ -110,6 +111,7 @@ ROOT = {
             "order": ("oldest_first", "choice", "oldest_first", "newest_first"),
         },
     ),
+    "sleep": (None, "table"),
     "reconnect": (
         {},
         "table",

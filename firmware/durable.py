@@ -54,7 +54,8 @@ class DurableOutbox(Outbox):
         self.free = self._free
         self.values = self._values
         self._lives = lives
-        self._written = 0  # up to this number readings are in flash, or were delivered before
+        self.sampled = self.acked = self._taken = flash.journal.n  # above 0 after a deep sleep
+        self._written = self.sampled  # readings up to it are in flash, or were delivered before
         self._spans = []  # [first, last, offset]: readings in flash; there they count from higher
         self._goal = 0  # what is in RAM up to this number is to go to flash
         self._turn = 0  # messages of the backlog since one of the fresh

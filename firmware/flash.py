@@ -30,11 +30,11 @@ _LEAST_KB = const(40)  # that a journal takes
 
 
 class Flash:
-    """`options` are the config's. What fails is told by the birth too, at once if there is an
-    `uplink`.
+    """`options` are the config's; `n` is the stream's last number, above 0 after a deep sleep.
+    What fails is told by the birth too, at once if there is an `uplink`.
     """
 
-    def __init__(self, directory, options, identity, clock):
+    def __init__(self, directory, options, identity, clock, n=0):
         self.directory = directory
         self.uplink = None  # made after us, and set then
         self._identity = identity
@@ -47,9 +47,8 @@ class Flash:
             _make(directory)
             limit = max(options["limit_kb"], _LEAST_KB) * 1024
             refuse = options["when_full"] == "drop_newest"
-            self.journal = Journal(
-                directory, limit, identity.stream, "refuse_newest" if refuse else "drop_oldest"
-            )
+            give_way = "refuse_newest" if refuse else "drop_oldest"
+            self.journal = Journal(directory, limit, identity.stream, give_way, n=n)
         except (JournalError, ValueError) as error:
             self._failed(error, _GONE)
         self.dropped_before = self.journal.dropped if self.journal else 0

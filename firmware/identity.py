@@ -32,17 +32,16 @@ class Identity:
     def farewell(self, why):
         return compact({"status": "offline", "reason": why})
 
+    def remember(self, board, number, end=False):
+        """Keep the stream and the last of its readings that is safe, for the next life's birth;
+        `end`: there were none after it.
+        """
+        life = {"s": self.stream, "n": number}
+        if end:
+            life["end"] = True
+        board.save("stream", compact(life))
+
 
 def compact(value):
     """A value as JSON without a byte to spare."""
     return json.dumps(value, separators=(",", ":")).encode()
-
-
-def remember(board, stream, number, end=False):
-    """Keep the stream and the last of its readings that is safe, for the next life's birth; `end`:
-    there were none after it.
-    """
-    life = {"s": stream, "n": number}
-    if end:
-        life["end"] = True
-    board.save("stream", compact(life))

@@ -35,9 +35,11 @@ class Life:
 
 
 class Lives:
-    """`rtc` is the board's: (run, milliseconds) or None."""
+    """`rtc` is the board's: (run, milliseconds) or None. `told`: what the file says of `unix` of
+    this life, False for null, None if it says nothing yet.
+    """
 
-    def __init__(self, directory, stream, channels, clock, rtc):
+    def __init__(self, directory, stream, channels, clock, rtc, told=None):
         self._path = directory + "/lives"
         self._stream = stream
         self._channels = [
@@ -45,7 +47,8 @@ class Lives:
         ]
         self._clock = clock
         self._rtc = rtc and [rtc[0], rtc[1] - clock.now()]
-        self._told = None  # what the file says of `unix`, False for null
+        self.told = told
+        self._own = Life(None, None, None)
 
     # ---- this life
 
@@ -54,7 +57,7 @@ class Lives:
         life is in flash any more. Raises OSError.
         """
         unix = self._clock.unix_ms(0)
-        told = self._told
+        told = self.told
         if told is not None and (unix is None or (told and abs(unix - told) < _STEP_MS)):
             return
         line = {"s": self._stream, "ch": self._channels, "unix": unix, "rtc": self._rtc}
@@ -62,7 +65,7 @@ class Lives:
             self._shorten()
         with open(self._path, "w" if told is None and alone else "a") as file:
             file.write(json.dumps(line) + "\n")
-        self._told = unix or False
+        self.told = unix or False
 
     def _shorten(self):
         """Leave out the older half of a file that has grown long."""
@@ -83,6 +86,8 @@ class Lives:
 
     def find(self, stream):
         """The Life of a stream."""
+        if stream == self._stream:
+            return self._own
         found = None
         for line in self._lines():
             if line["s"] == stream:
@@ -105,6 +110,8 @@ class Lives:
 
     def unix_ms(self, life, due_ms):
         """The Unix time at an uptime of a life, or None where that can't be known (yet)."""
+        if life is self._own:
+            return self._clock.unix_ms(due_ms)
         if life.unix is not None:
             return due_ms + life.unix
         now = self._clock.unix_ms(0)

@@ -35,7 +35,7 @@ class _Slot:
         self.speed = speed
         self.first = first
         self.end = first + len(sensor.channels)
-        self.start_ms = 0
+        self.start_ms = None
         self.taken = 0  # k of the next reading
         self.busy = False  # converting
         self.ended = False
@@ -126,7 +126,8 @@ class Sampler:
         """Returns when every sensor has ended, or after `stop`. Allocates nothing itself."""
         now = self._clock.now()
         for slot in self._slots:
-            slot.start_ms = now
+            if slot.start_ms is None:
+                slot.start_ms = now
         if self.edges:
             asyncio.create_task(self.edges.run())  # noqa: RUF006
         while True:

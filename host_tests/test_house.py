@@ -34,7 +34,8 @@ MEASURED_INSIDE = "tools/petrel/bench/device/"  # scripts that run on the device
 
 # Who puts the application together, and may know all of it.
 COMPOSERS = {
-    "firmware.app", "firmware.assemble", "firmware.assemble_flash", "firmware.start",
+    "firmware.app", "firmware.assemble", "firmware.assemble_flash", "firmware.assemble_sleep",
+    "firmware.start",
 }
 OF_OUTBOX = ("durable", "backlog", "flash", "lives", "refusing")
 # The parts of the application, and what each may know of another: types that travel with the data.
@@ -89,6 +90,8 @@ def part_of(name):
         return "firmware.config"
     if within(name, *("firmware." + own for own in OF_OUTBOX)):
         return "firmware.outbox"
+    if within(name, "firmware.waking"):
+        return "firmware.sampler"
     return next((part for part in PARTS if within(name, part)), None)
 
 

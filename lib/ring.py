@@ -26,15 +26,15 @@ _WRAP = const(0xFFFF)
 class RingQueue:
     """Holds records of at most `limit_bytes` in all, counting two bytes a record for its length.
 
-    Numbers start at 1 and rise by one an append. When the queue is full the oldest records make
-    room; a record that was dropped keeps its number, so that whoever receives the others sees the
-    gap, and `dropped` counts them.
+    Numbers start behind `after` and rise by one an append. When the queue is full the oldest
+    records make room; a record that was dropped keeps its number, so that whoever receives the
+    others sees the gap, and `dropped` counts them.
     """
 
-    def __init__(self, limit_bytes):
+    def __init__(self, limit_bytes, after=0):
         self._memory = bytearray(limit_bytes)
         self._head = self._tail = 0
-        self._next = 1  # the number of the next record
+        self._next = after + 1  # the number of the next record
         self._count = 0
         self.bytes_used = 0
         self.dropped = 0

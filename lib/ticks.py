@@ -34,3 +34,8 @@ class Uptime:
         self._now += self._diff(ticks, self._last)
         self._last = ticks
         return self._now
+
+    def set(self, now_ms):
+        """Go on from another uptime: that of a life which has only slept."""
+        self._last = self._ticks()
+        self._now = now_ms

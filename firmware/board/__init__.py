@@ -18,6 +18,7 @@ birth()                        what the birth says of the life before: {"last": 
 failed(error)                  write down what ended the application; `reset` follows
 await stop_requested()         returns when the device is asked to stop politely
 until_drained                  end once all sensors have ended and everything is delivered
+sleep()                        what sleeps deeply, imported when that is wanted; see below
 sleep_ms(ms)                   doing nothing at all for so long
 reset()                        does not return
 exit(status)                   the application has ended; does not return on the Unix port
@@ -25,7 +26,7 @@ exit(status)                   the application has ended; does not return on the
 A board of its own, an ESP32 or a Pico W, has besides:
 
 retained                       memory that outlives a reset (`retained.py`)
-deepsleep(ms), lightsleep(ms)  with the power of RAM off or on
+lightsleep(ms)                 with the power of RAM on
 release()                      the watchdog lets whoever sits at the REPL work
 after(ms, callback)            once, whatever else goes on
 input(number)                  a pin with its pull-up
@@ -33,6 +34,13 @@ wlan(country), wifi_state(w)   for `wifi.py`
 
 and what `network` gives has `await up()`, OSError with the reasons if there is no network now;
 `told(how)`, how a connection fares (`firmware/links/wifi.py`); `await run()`; `health()`.
+
+What `sleep()` gives has
+
+deepsleep(ms, carried)         with the power of RAM off; does not return. The next life begins
+                               with the cause "deepsleep"
+carried()                      what was given to the sleep that has just ended, or None
+awake_ms()                     since the board woke up
 """
 
 import os

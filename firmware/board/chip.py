@@ -97,7 +97,7 @@ class Board:
             self._fed_ms += _FEED_MS
             if self._fed_ms >= _HEALTHY_MS:
                 self._fed_ms = -1
-                self._forget_boots()
+                self.forget_boots()
 
     def boot(self):
         from . import safe_mode
@@ -117,15 +117,9 @@ class Board:
 
     def reset(self):
         if not self._crashed:
-            self._forget_boots()
+            self.forget_boots()
         self.retained.keep("why", b"r")
         machine.reset()
-
-    def deepsleep(self, ms):
-        """Sleep without power for RAM; the next life begins with the cause "deepsleep"."""
-        self._forget_boots()
-        self.retained.keep("why", b"s")
-        machine.deepsleep(ms)
 
     def lightsleep(self, ms):
         """Sleep with RAM kept; WiFi does not outlive it."""
@@ -133,9 +127,9 @@ class Board:
 
     def exit(self, status):
         """Leave the board to whoever sits at its REPL: the app has ended, which is no crash."""
-        self._forget_boots()
+        self.forget_boots()
         self.release()
 
-    def _forget_boots(self):
+    def forget_boots(self):
         if files.load("boots") not in (None, b"0"):
             files.save("boots", b"0")

@@ -79,6 +79,18 @@ class Board(chip.Board):
             self._feed()
             self._left = _FOR_EVER
 
+    def sleep(self):
+        from .rp2_sleep import Sleep
+
+        return Sleep(self)
+
+    def feed_alone(self):
+        """Feed the watchdog, if it is armed, once and no more: the timer's interrupts end a sleep.
+        """
+        if self._wdt:
+            self._timer.deinit()
+            self._wdt.feed()
+
     def after(self, ms, callback):
         """Call `callback(timer)` once, whatever else goes on."""
         machine.Timer(-1).init(mode=machine.Timer.ONE_SHOT, period=ms, callback=callback)

@@ -232,7 +232,7 @@ def remembers(cause):
             pass
     elif cause == "deepsleep":
         try:
-            scene.board.deepsleep(1000)
+            scene.board.sleep().deepsleep(1000, b"")
         except world.Reset:
             pass
     else:

@@ -38,19 +38,19 @@ class Journal:
     """Holds byte records, numbered from 1 on, in at most `limit_bytes` of occupied flash blocks.
 
     `stream` is the random number of this life of the queue (made here if None); each record also
-    carries its stream and its number `n` in it. `when_full` is "drop_oldest" or "refuse_newest".
-    `inline` is the size up to which the file system takes no block for a file: 128 on LittleFS
-    with a program size of 32, 512 with 256, 0 on FAT.
+    carries its stream and its number `n` in it. A life that has only slept goes on behind its `n`.
+    `when_full` is "drop_oldest" or "refuse_newest". `inline` is the size up to which files take no
+    block in the file system: 128 on LittleFS with a program size of 32, 512 with 256, 0 on FAT.
 
     Opening programs nothing, and costs the same whatever is queued. Every method may raise a
     JournalError; what was durable before stays so, and the next call starts from the flash again.
     """
 
     def __init__(
-        self, directory, limit_bytes=65536, stream=None, when_full="drop_oldest", inline=128
+        self, directory, limit_bytes=65536, stream=None, when_full="drop_oldest", inline=128, n=0
     ):
         self.stream = stream
-        self.n = 0  # the last number in this stream
+        self.n = n  # the last number in this stream
         self._refuse = when_full == "refuse_newest"
         self._limit = limit_bytes
         self._claimed = False
@@ -73,8 +73,8 @@ class Journal:
             self._load()
         except (OSError, UnicodeError) as error:
             raise translated(error, directory)
-        while not self.stream or self.stream == self.before[0]:
-            self.stream = random_number()
+        while not self.stream or (self.stream == self.before[0] and self.n < self.before[1]):
+            self.stream, self.n = random_number(), 0
 
     # ---- what is there
 

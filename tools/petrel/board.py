@@ -4,6 +4,7 @@ The Unix port of MicroPython is the chip. Two wires lead to it, its stdin and it
 
     chip -> board   `wdt MS`  arms or feeds the watchdog: no such line within the next MS
                               milliseconds, and the chip is killed and started again
+                    `slp MS`  the power of the RAM goes, for MS milliseconds
                     any other line is the program's own and goes on to our stdout
     board -> chip   `stop`    please stop politely
                     EOF       the power is gone
@@ -11,7 +12,8 @@ The Unix port of MicroPython is the chip. Two wires lead to it, its stdin and it
 What the chip's exit status asks for:
 
     0  it ended: so do we             3  reset me: it is started again at once, cause `software`
-    2  config refused: we end with 2  anything else is a crash: we end with 1
+    2  config refused: we end with 2  4  asleep: started again after `slp MS`, cause `deepsleep`
+                                      anything else is a crash: we end with 1
 
                start             exit 3, watchdog (too often in a row: 1)
     off ------------------> running ------------------> running
@@ -44,7 +46,8 @@ from petrel.errors import Failure, Misuse, complain
 PROGRAM = "petrel run"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 FEED = re.compile(rb"wdt (\d{1,9})")
-ENDED, REFUSED, RESET = 0, 2, 3  # exit statuses of the chip
+SLEEP = re.compile(rb"slp (\d{1,10})")
+ENDED, REFUSED, RESET, ASLEEP = 0, 2, 3, 4  # exit statuses of the chip
 OVERSLEPT_S = 0.5  # a deadline missed by more: this process did not run
 
 
@@ -185,6 +188,7 @@ class Board:
         self.stopping_until = None  # set by the first stop signal, never cleared
         self.chip = None
         self.watchdog = None
+        self.sleep_s = 0.0
         self.signals = Signals()
 
     def run(self):
@@ -198,7 +202,9 @@ class Board:
                     cause, status = self._life()
                 finally:
                     self.chip.cut_power()
-                if cause:
+                if cause == "deepsleep" and not self._sleep():
+                    return 0
+                if cause and cause != "deepsleep":
                     loop.restart(self.chip.born, time.monotonic())
         return status
 
@@ -241,12 +247,21 @@ class Board:
 
     def _hear(self):
         for line in self.chip.lines():
-            feed = FEED.fullmatch(line)
+            feed, sleep = FEED.fullmatch(line), SLEEP.fullmatch(line)
             if feed:
                 self.watchdog.feed(int(feed[1]), time.monotonic())
+            elif sleep:
+                self.sleep_s = int(sleep[1]) / 1000
             else:
                 with contextlib.suppress(OSError):  # nobody reads it: not the device's trouble
                     os.write(sys.stdout.fileno(), line + b"\n")
+
+    def _sleep(self):
+        """Wait for the time to wake up; False if somebody wants us to stop before."""
+        until = time.monotonic() + self.sleep_s
+        while not self.signals.stops and time.monotonic() < until:
+            self.signals.wait(None, until - time.monotonic())
+        return not self.signals.stops
 
     def _bitten(self):
         period = f"watchdog: not fed for {self.watchdog.period_ms} ms"
@@ -260,6 +275,8 @@ class Board:
         """What the end of the chip with `status` leads to, in the form of `_life`."""
         if status == RESET and self.stopping_until is None:
             return "software", 1
+        if status == ASLEEP:
+            return "deepsleep", 0
         if status in (ENDED, REFUSED, RESET):
             return None, REFUSED if status == REFUSED else 0
         if status < 0:

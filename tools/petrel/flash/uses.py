@@ -14,6 +14,7 @@ from petrel import ROOT
 START = ("firmware.start", "firmware.board")
 FOR_THE_HOST = {"firmware.config_check"}
 FOR_FRAMES = {"firmware.profile"}
+FOR_SLEEP = {"firmware.assemble_sleep", "firmware.board.chip_sleep", "firmware.board.rp2_sleep"}
 
 
 class Uses:
@@ -23,8 +24,11 @@ class Uses:
     def __init__(self, platform, config):
         self.modules = {}
         self.foreign = set()
-        frames = config["payload"]["format"] == "frame"
-        self._left_out = FOR_THE_HOST if frames else FOR_THE_HOST | FOR_FRAMES
+        self._left_out = set(FOR_THE_HOST)
+        if config["payload"]["format"] != "frame":
+            self._left_out |= FOR_FRAMES
+        if not (config["sleep"] and config["sleep"]["deep"]):
+            self._left_out |= FOR_SLEEP
         self._named = {
             "firmware.board.": [platform],
             "firmware.links.": config["links"],

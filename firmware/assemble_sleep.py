@@ -1,0 +1,40 @@
+"""Puts together what a device that sleeps needs to take a reading, and no more: neither network
+nor outbox. Forgotten once that is done.
+"""
+
+from micropython import const
+
+from .assemble import begin
+from .log import uptime
+from .nap import unpack
+from .sleeping import Sleeper
+from .waking import WakingSampler
+
+_WATCHDOG_MS = const(8_000)  # RP2040 can wait for 8,388 ms at most
+
+
+def wake(board, config):
+    """Take the reading that is due. Returns a Sleeper if it is to be delivered, None if the
+    config asks for sensors that are not there; otherwise the board sleeps again.
+    """
+    board.watchdog(_WATCHDOG_MS)
+    power = board.sleep()
+    interval_ms = min(int(s["every_s"] * 1000) // s.get("speed", 1) for s in config["sensors"])
+    nap = unpack(power.carried())
+    if nap.stream:
+        uptime.set(nap.follow(nap.wake_ms + power.awake_ms(), board.wall_ms(), interval_ms))
+    begun = begin(board, config, nap)
+    if begun is None:
+        return None
+    sensors, _, clock, vitals, identity, _ = begun
+    nap.stream, nap.before = identity.stream, identity.before
+    clock.offset = nap.offset
+    sleeper = Sleeper(power, config, nap, begun, interval_ms)
+    sampler = sleeper.sampler = WakingSampler(sleeper, clock, vitals)
+    for sensor, entry in zip(sensors, config["sensors"]):
+        every_ms = int(entry["every_s"] * 1000 + 0.5)
+        sampler.add(sensor, entry["driver"], every_ms, entry.get("speed", 1))
+    # A reading that should have been taken an interval ago is left out.
+    sampler.start(max(nap.next_ms, clock.now() - interval_ms + 1))
+    sleeper.wake()
+    return sleeper
