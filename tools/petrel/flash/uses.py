@@ -27,7 +27,7 @@ class Uses:
         self._left_out = set(FOR_THE_HOST)
         if config["payload"]["format"] != "frame":
             self._left_out |= FOR_FRAMES
-        if not (config["sleep"] and config["sleep"]["deep"]):
+        if not (config.get("sleep") or {}).get("deep"):
             self._left_out |= FOR_SLEEP
         self._named = {
             "firmware.board.": [platform],
