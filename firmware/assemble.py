@@ -28,6 +28,7 @@ def assemble(board):
     """Return the App, every part made and its memory allocated, or None if the config is refused;
     then the reasons are on the console.
     """
+    global _config, _queue
     config = _config(board)
     if config is None:
         return None
@@ -36,7 +37,9 @@ def assemble(board):
         sleeper = __import__("firmware.assemble_sleep", None, None, ("wake",)).wake(board, config)
         if sleeper is None:
             return None
-    queue = _queue(config, sleeper)
+    queue = _queue(config)
+    queue.next += sleeper.nap.n if sleeper else 0
+    del _config, _queue  # the heap is short of the few hundred bytes that they take
     # The buffers are made last, when the heap is in pieces: keep a whole one for them.
     message_bytes = min(config["limits"]["message_bytes"], 128 * config["payload"]["batch"])
     reserve = [bytearray(2 * message_bytes + _BUFFER_BYTES)]
@@ -59,7 +62,7 @@ def _config(board):
         forget("config", "sensors", "payloads")
 
 
-def _queue(config, sleeper):
+def _queue(config):
     """The readings' memory: what the config asks for, or what the heap can spare."""
     options = config["queue"]
     app_bytes = _APP_BYTES + (_FRAME_BYTES if config["payload"]["format"] == "frame" else 0)
@@ -73,7 +76,7 @@ def _queue(config, sleeper):
     limit = max(_LEAST_QUEUE, min(asked, gc.mem_free() - app_bytes))
     if limit < asked and options["durability"] == "ram":
         log("app", "%d bytes for the queue; queue.limit_kb is more than is free" % limit)
-    return RingQueue(limit, sleeper.nap.n if sleeper else 0)
+    return RingQueue(limit)
 
 
 def _parts(board, config, queue, reserve, sleeper):
@@ -85,10 +88,10 @@ def _parts(board, config, queue, reserve, sleeper):
 
     name, payload = config["links"][0], config["payload"]
     link, encoder = links.module(name), payloads.module(payload["format"])
-    begun = sleeper.begun if sleeper else begin(board, config)
-    if begun is None:
+    parts = sleeper.parts if sleeper else begin(board, config)
+    if parts is None:
         return None
-    sensors, channels, clock, vitals, identity, flash = begun
+    sensors, channels, clock, vitals, identity, flash = parts
     largest = payload["batch"] * (encoder.most_bytes(channels) + 1) + 1
     message_bytes = min(largest, config["limits"]["message_bytes"])
     message_bytes = flash.most_bytes(message_bytes) if flash else message_bytes
@@ -115,7 +118,7 @@ def _parts(board, config, queue, reserve, sleeper):
 
 def begin(board, config, nap=None):
     """(sensors, channels, clock, vitals, identity, flash): what a reading takes; None if there is
-    no such sensor. `nap`: what was carried through a deep sleep.
+    no such sensor. `nap`: what a life took through a deep sleep.
     """
     from .clock import Clock
     from .vitals import Vitals
@@ -125,10 +128,9 @@ def begin(board, config, nap=None):
         return None
     channels = [channel for sensor in sensors for channel in sensor.channels]
     clock = Clock(uptime, board.wall_ms)
-    vitals = Vitals(clock)
     identity = _identity(board, config, nap)
     flash = _open(board, config, identity, channels, clock, nap)
-    return sensors, channels, clock, vitals, identity, flash
+    return sensors, channels, clock, Vitals(clock), identity, flash
 
 
 def _outbox(config, parts):
@@ -231,17 +233,17 @@ def _identity(board, config, nap):
         before = json.loads(board.load("stream") or b"null")
     except ValueError:
         before = None
-    slept = nap and nap.stream
-    stream = slept or 0
+    stream = 0
     while not stream:
         stream = int.from_bytes(os.urandom(4), "big") & 0x7FFFFFFF
+    slept = nap and nap.stream
+    if slept:
+        stream, before = slept, nap.before
     about = {"v": VERSION, "boot": board.reset_cause}
     about.update(board.birth())
     for name in config["links"]:
         if config[name]["insecure"] and not config[name].get("tls"):
             about["insecure"] = True
-    if slept:
-        before = nap.before
     identity = Identity(config["device"]["id"] or board.unique_id(), stream, before, about)
     if not slept:
         identity.remember(board, 0)

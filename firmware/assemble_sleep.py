@@ -2,6 +2,8 @@
 nor outbox. Forgotten once that is done.
 """
 
+import sys
+
 from micropython import const
 
 from .assemble import begin
@@ -18,18 +20,20 @@ def wake(board, config):
     config asks for sensors that are not there; otherwise the board sleeps again.
     """
     board.watchdog(_WATCHDOG_MS)
-    power = board.sleep()
+    power = _power(board)
     interval_ms = min(int(s["every_s"] * 1000) // s.get("speed", 1) for s in config["sensors"])
     nap = unpack(power.carried())
     if nap.stream:
-        uptime.set(nap.follow(nap.wake_ms + power.awake_ms(), board.wall_ms(), interval_ms))
-    begun = begin(board, config, nap)
-    if begun is None:
+        uptime.now()
+        counted = nap.wake_ms + power.awake_ms()
+        uptime.elapsed = nap.follow(counted, board.wall_ms(), interval_ms)
+    parts = begin(board, config, nap)
+    if parts is None:
         return None
-    sensors, _, clock, vitals, identity, _ = begun
-    nap.stream, nap.before = identity.stream, identity.before
+    sensors, _, clock, vitals, identity, _ = parts
     clock.offset = nap.offset
-    sleeper = Sleeper(power, config, nap, begun, interval_ms)
+    nap.stream, nap.before = identity.stream, identity.before
+    sleeper = Sleeper(power, config, nap, parts, interval_ms)
     sampler = sleeper.sampler = WakingSampler(sleeper, clock, vitals)
     for sensor, entry in zip(sensors, config["sensors"]):
         every_ms = int(entry["every_s"] * 1000 + 0.5)
@@ -38,3 +42,8 @@ def wake(board, config):
     sampler.start(max(nap.next_ms, clock.now() - interval_ms + 1))
     sleeper.wake()
     return sleeper
+
+
+def _power(board):
+    port = "unix" if sys.platform in ("linux", "darwin") else sys.platform
+    return __import__("firmware.board.sleep_" + port, None, None, ("Sleep",)).Sleep(board)

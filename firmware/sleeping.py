@@ -25,16 +25,16 @@ _HOUR_MS = const(3_600_000)
 
 
 class Sleeper:
-    """`power` is the board's `sleep()`, `begun` what `assemble.begin` has made; `sampler` is made
+    """`power` sleeps deeply, `parts` are what `assemble_sleep` has made; `sampler` is made
     after us, and set then. As long as nothing is delivered we are its outbox.
     """
 
-    def __init__(self, power, config, nap, begun, interval_ms):
+    def __init__(self, power, config, nap, parts, interval_ms):
         self._power = power
         self.nap = nap
-        self.begun = begun
+        self.parts = parts
         self.sampler = None
-        _, channels, self.clock, _, _, self._flash = begun
+        _, channels, self.clock, _, _, self._flash = parts
         options = config["sleep"]
         self._every = options["deliver_every"] or config["payload"]["batch"]
         self._interval_ms = interval_ms

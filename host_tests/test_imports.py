@@ -10,6 +10,7 @@ from petrel import runtime
 # What only runs on the Unix port, or when it is imported.
 APART = {"firmware.config_check"}
 ONLY = {"firmware.board." + port: port for port in ("esp32", "rp2", "unix")}
+ONLY |= {"firmware.board.sleep_" + port: port for port in ("esp32", "rp2", "unix")}
 OF_BOARDS = {"chip", "led", "network", "ntp", "wifi"}
 
 

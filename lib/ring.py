@@ -26,15 +26,15 @@ _WRAP = const(0xFFFF)
 class RingQueue:
     """Holds records of at most `limit_bytes` in all, counting two bytes a record for its length.
 
-    Numbers start behind `after` and rise by one an append. When the queue is full the oldest
-    records make room; a record that was dropped keeps its number, so that whoever receives the
-    others sees the gap, and `dropped` counts them.
+    Numbers start at 1 and rise by one an append. When the queue is full the oldest records make
+    room; a record that was dropped keeps its number, so that whoever receives the others sees the
+    gap, and `dropped` counts them.
     """
 
-    def __init__(self, limit_bytes, after=0):
+    def __init__(self, limit_bytes):
         self._memory = bytearray(limit_bytes)
         self._head = self._tail = 0
-        self._next = after + 1  # the number of the next record
+        self.next = 1  # the number of the next record
         self._count = 0
         self.bytes_used = 0
         self.dropped = 0
@@ -67,8 +67,8 @@ class RingQueue:
         self._head = at + size
         self._count += 1
         self.bytes_used += size
-        self._next += 1
-        return self._next - 1
+        self.next += 1
+        return self.next - 1
 
     def pending(self, after=0):
         """Yield (number, record as a memoryview) of every record above `after`, oldest first.
@@ -77,14 +77,14 @@ class RingQueue:
         dropped or released.
         """
         view = memoryview(self._memory)
-        number = self._next - self._count
+        number = self.next - self._count
         at = self._tail
         while True:
-            oldest = self._next - self._count
+            oldest = self.next - self._count
             if number <= oldest:  # what was next was dropped or released, or the memory begun anew
                 number = oldest
                 at = self._tail
-            if number >= self._next:
+            if number >= self.next:
                 return
             at = self._start(at)
             length = view[at] << 8 | view[at + 1]
@@ -95,7 +95,7 @@ class RingQueue:
 
     def release(self, number):
         """Forget every record up to and including `number`: they are delivered."""
-        while self._count and self._next - self._count <= number:
+        while self._count and self.next - self._count <= number:
             self._remove_oldest()
 
     def _remove_oldest(self):

@@ -20,22 +20,18 @@ except ImportError:  # CPython has one clock that does not wrap
 class Uptime:
     """`now()` is the integer milliseconds since this object was made.
 
-    `ticks` and `diff` replace the counter in tests.
+    `elapsed` is what it said last, and may be set, to go on from there. `ticks` and `diff` replace
+    the counter in tests.
     """
 
     def __init__(self, ticks=ticks_ms, diff=ticks_diff):
         self._ticks = ticks
         self._diff = diff
         self._last = ticks()
-        self._now = 0
+        self.elapsed = 0
 
     def now(self):
         ticks = self._ticks()
-        self._now += self._diff(ticks, self._last)
+        self.elapsed += self._diff(ticks, self._last)
         self._last = ticks
-        return self._now
-
-    def set(self, now_ms):
-        """Go on from another uptime: that of a life which has only slept."""
-        self._last = self._ticks()
-        self._now = now_ms
+        return self.elapsed

@@ -18,7 +18,6 @@ birth()                        what the birth says of the life before: {"last": 
 failed(error)                  write down what ended the application; `reset` follows
 await stop_requested()         returns when the device is asked to stop politely
 until_drained                  end once all sensors have ended and everything is delivered
-sleep()                        what sleeps deeply, imported when that is wanted; see below
 sleep_ms(ms)                   doing nothing at all for so long
 reset()                        does not return
 exit(status)                   the application has ended; does not return on the Unix port
@@ -35,7 +34,7 @@ wlan(country), wifi_state(w)   for `wifi.py`
 and what `network` gives has `await up()`, OSError with the reasons if there is no network now;
 `told(how)`, how a connection fares (`firmware/links/wifi.py`); `await run()`; `health()`.
 
-What `sleep()` gives has
+What sleeps deeply is a class `Sleep` in `sleep_unix.py` and so on, made with the board:
 
 deepsleep(ms, carried)         with the power of RAM off; does not return. The next life begins
                                with the cause "deepsleep"

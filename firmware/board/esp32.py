@@ -47,11 +47,6 @@ class Board(chip.Board):
             machine.WDT(timeout=_PERSON_MS)
             self._wdt = None
 
-    def sleep(self):
-        from .chip_sleep import Sleep
-
-        return Sleep(self)
-
     def after(self, ms, callback):
         """Call `callback(timer)` once, whatever else goes on."""
         machine.Timer(0).init(mode=machine.Timer.ONE_SHOT, period=ms, callback=callback)

@@ -79,11 +79,6 @@ class Board(chip.Board):
             self._feed()
             self._left = _FOR_EVER
 
-    def sleep(self):
-        from .rp2_sleep import Sleep
-
-        return Sleep(self)
-
     def feed_alone(self):
         """Feed the watchdog, if it is armed, once and no more: the timer's interrupts end a sleep.
         """

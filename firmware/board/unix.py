@@ -94,9 +94,6 @@ class Board:
     def sleep_ms(self, ms):
         time.sleep_ms(ms)
 
-    def sleep(self):
-        return __import__("firmware.board.unix_sleep", None, None, ("Sleep",)).Sleep(self)
-
     def failed(self, error):
         try:
             _error().put(self, "error", error)

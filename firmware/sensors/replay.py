@@ -68,14 +68,6 @@ class Sensor:
         for _ in range(entry["row"]):
             self._lines.readline()
 
-    def skip(self, count):
-        """Leave out so many rows."""
-        try:
-            for _ in range(count):
-                self._row()
-        except Ended:
-            pass  # the next reading will say so
-
     def begin(self):
         return 0
 

@@ -232,13 +232,17 @@ def remembers(cause):
             pass
     elif cause == "deepsleep":
         try:
-            scene.board.sleep().deepsleep(1000, b"")
+            _sleep_of(scene.board).deepsleep(1000, b"")
         except world.Reset:
             pass
     else:
         world.battery["cause"] = "watchdog"
     board = scene.board.__class__()
     return board.reset_cause, blackbox.last_life(board)
+
+
+def _sleep_of(board):
+    return __import__("firmware.board.sleep_" + PORT, None, None, ("Sleep",)).Sleep(board)
 
 
 def kept(sizes):

@@ -109,9 +109,6 @@ def _board(cause):
         def wall_ms(self):
             return None if world.clock is None else time.now() + world.clock
 
-        def sleep(self):
-            return _Sleep(self)
-
         def watchdog(self, ms):
             pass
 
@@ -127,12 +124,16 @@ def _life(cause):
     from firmware.forget import forget
 
     forget("assemble", "board", "config", "payloads", "sensors")
-    __import__("firmware.board.rtc", None, None, ("ticks",)).ticks = lambda board: None
+    from firmware.board import rtc, sleep_unix
+
+    rtc.ticks = lambda board: None
+    sleep_unix.Sleep = _Sleep
     virtual_time.restart(time.now() + _BOOT_MS)
     virtual_time.core._io_queue = _Waits()
     world.woken = time.now()
     log.uptime._ticks, log.uptime._diff = time.now, lambda a, b: a - b
-    log.uptime.set(0)
+    log.uptime.now()
+    log.uptime.elapsed = 0
     try:
         start.run(_board(cause))
     except _Asleep as nap:

@@ -139,7 +139,7 @@ def _allowed(kind, arguments):
         "text": "text of {} to {} bytes", "integer": "{} to {}", "seconds": "{} to {} s",
         "boolean": "`true`, `false`", "file": "a file", "hex": "{} to {} bytes in hexadecimal",
         "table": "an object", "pin": "a pin's number or name", "sensor": "objects as below",
-        "channels": "1 to 32 objects as below", "step": "a decimal fraction",
+        "channels": "1 to 32 objects as below", "number": "a number", "step": "a decimal fraction",
     }
     return words[kind].format(*values)
 

@@ -14,7 +14,7 @@ from petrel import ROOT
 START = ("firmware.start", "firmware.board")
 FOR_THE_HOST = {"firmware.config_check"}
 FOR_FRAMES = {"firmware.profile"}
-FOR_SLEEP = {"firmware.assemble_sleep", "firmware.board.chip_sleep", "firmware.board.rp2_sleep"}
+FOR_SLEEP = {"firmware.assemble_sleep"}
 
 
 class Uses:
@@ -31,6 +31,7 @@ class Uses:
             self._left_out |= FOR_SLEEP
         self._named = {
             "firmware.board.": [platform],
+            "firmware.board.sleep_": [platform],
             "firmware.links.": config["links"],
             "firmware.sensors.": [sensor["driver"] for sensor in config["sensors"]],
             "firmware.payloads.": [config["payload"]["format"].replace("-", "_")],

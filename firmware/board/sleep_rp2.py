@@ -10,12 +10,12 @@ import machine
 import network
 from micropython import const
 
-from . import chip_sleep
+from . import sleep_esp32
 
 _NAP_MS = const(8_000)  # less than the watchdog waits
 
 
-class Sleep(chip_sleep.Sleep):
+class Sleep(sleep_esp32.Sleep):
     def _sleep(self, ms):
         """Once armed the watchdog counts in a light sleep too, on an RP2350 always and on an
         RP2040 in some versions, so it is fed in between. And any interrupt ends that sleep.

@@ -1,4 +1,4 @@
-"""Deep sleep of an ESP32, and what RP2040 shares of it (`rp2_sleep.py`)."""
+"""Deep sleep of an ESP32, and what RP2040 shares of it (`sleep_rp2.py`)."""
 
 import time
 
