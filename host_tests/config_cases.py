@@ -11,11 +11,12 @@ BASE = {
         "driver": "replay", "file": "data.csv", "every_s": 10,
         "channels": {"t": {"column": "temp_c", "unit": "Cel", "decimals": 2}},
     }],
-    "time": {"servers": ["pool.ntp.org"]}, "payload": {}, "queue": {}, "reconnect": {},
-    "limits": {},
+    "sleep": {"alarms": [{"channel": "t"}]}, "time": {"servers": ["pool.ntp.org"]},
+    "payload": {}, "queue": {}, "reconnect": {}, "limits": {},
 }
 TLS = {"ca": "ca.crt"}
 PSK = {"psk_identity": "d1", "psk_key_hex": "00" * 16}
+ALARM = {"channel": "t", "above": 30}
 REPLAY = BASE["sensors"][0]
 TEXT = [None, 7, True, ["x"], {"a": "b"}]  # what is no text, and a rule may have a better use for
 NUMBER = ["7", None, True, [1], {}]
@@ -38,6 +39,16 @@ CASES = {
     "time": ([None, {}], [[], "pool.ntp.org"]),
     "time.servers": ([[], ["a"] * 4], [None, {}, "pool.ntp.org", ["a"] * 5]),
     "time.servers[0]": (["pool.ntp.org", "192.168.1.1"], ["", "x" * 254, *TEXT]),
+    "sleep": ([None, {}], [[], True]),
+    "sleep.deep": ([True, False], [None, 0, 1, "true", []]),
+    "sleep.deliver_every": ([None, 1, 10000], [0, 10001, 1.5, "7", True, [1]]),
+    "sleep.awake_s": ([1, 2.5, 600], [0.5, 600.5, *NUMBER]),
+    "sleep.listen_s": ([0, 2.5, 60], [-1, 60.5, *NUMBER]),
+    "sleep.alarms": ([[], [ALARM] * 16], [None, {}, "t", [ALARM] * 17]),
+    "sleep.alarms[0]": ([ALARM], [None, "t", []]),
+    "sleep.alarms[0].channel": (["t"], ["", "x" * 17, *TEXT]),
+    "sleep.alarms[0].below": ([None, -1e6, 0, 2.5], [-1.1e6, 1.1e6, "7", True, [1], {}]),
+    "sleep.alarms[0].above": ([None, -1e6, 0, 2.5], [-1.1e6, 1.1e6, "7", True, [1], {}]),
     "time.resync_s": ([600, 86400, 604800], [599, 604801, *NUMBER]),
     "links": ([["umqtt"]], [[], ["umqtt", "umqtt"], None, "umqtt", {}]),
     "links[0]": (["umqtt", "mqtt", "coap"], ["http", "", None, 0, ["umqtt"]]),

@@ -190,6 +190,16 @@ def test_the_black_box_outlives_a_reset(chip, port, cause):
     assert told == {"wifi": wifi, "stage": "wifi", "failures": 2, "up_min": 7}
 
 
+@pytest.mark.parametrize("carried", [5, 55])
+def test_a_deep_sleep_lasts_and_carries_what_it_was_given(chip, port, carried, tmp_path):
+    """RP2's is a light sleep with the watchdog counting, then a reset that forgets the time."""
+    took_ms, cause, given, clock_set, radio = chip.call("slept", 60_000, carried)
+    assert 60_000 <= took_ms < 60_100
+    assert (cause, given) == ("deepsleep", True)
+    assert clock_set == (port == "esp32")
+    assert port == "esp32" or not radio
+
+
 def test_a_power_cut_empties_it(chip):
     assert chip.call("remembers", "power") == ["power", {}]
 

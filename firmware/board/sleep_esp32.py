@@ -29,10 +29,10 @@ class Sleep:
         """
         retained = self.board.retained
         self.board.forget_boots()
+        retained.keep("why", b"s")  # first, as RP2040 has room for little more
         if not retained.keep(_NAME, carried):
             retained.keep(_NAME, None)
             files.save(_NAME, carried)
-        retained.keep("why", b"s")
         self._sleep(ms)
 
     def _sleep(self, ms):

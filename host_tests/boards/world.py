@@ -102,6 +102,8 @@ def restore():
 def reset(cause, ms=0):
     """Reset the chip, after `ms` asleep."""
     battery["cause"] = cause
+    if port == "rp2":  # ports/rp2/main.c starts the clock anew, whatever the reset
+        battery["clock"] = POWER_ON_MS[port] - clock.now() - ms
     keep()
     if not supervised:
         raise Reset(cause, ms)

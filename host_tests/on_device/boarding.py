@@ -241,6 +241,30 @@ def remembers(cause):
     return board.reset_cause, blackbox.last_life(board)
 
 
+def slept(ms, carried_bytes):
+    """A deep sleep with the watchdog armed and WiFi up: after how many ms it ended, the cause of
+    the next life, what that was given, and whether its clock is still set.
+    """
+    scene = Scene([{"ssid": "home", "password": "secret"}])
+    points([{"ssid": "home", "password": "secret"}])
+    asyncio.run(scene.network.up())
+    scene.board.set_clock(START_MS // 1000)
+    scene.board.watchdog(8_000)
+    carried = bytes(range(carried_bytes))
+    start = virtual_time.time.now()
+    try:
+        _sleep_of(scene.board).deepsleep(ms, carried)
+    except world.Reset as reset:
+        virtual_time.time.advance(reset.ms)
+    active = air.station.driver.active
+    world.watchdog = None
+    world.timers.clear()
+    board = scene.board.__class__()
+    given = _sleep_of(board).carried()
+    took = virtual_time.time.now() - start
+    return took, board.reset_cause, given == carried, board.wall_ms() is not None, active
+
+
 def _sleep_of(board):
     return __import__("firmware.board.sleep_" + PORT, None, None, ("Sleep",)).Sleep(board)
 

@@ -42,6 +42,18 @@ def deepsleep(ms=0):
 
 
 def lightsleep(ms=0):
+    """On an RP2 any interrupt ends it, and the watchdog goes on counting
+    (ports/rp2/modmachine.c: mp_machine_lightsleep).
+    """
+    if world.port == "rp2":
+        due = [timer._due for timer in world.timers if timer._due is not None]
+        ms = min([ms] + [max(1, at - world.clock.now()) for at in due])
+        if world.watchdog:
+            period, fed = world.watchdog
+            left = period - (world.clock.now() - fed)
+            if ms > left:
+                world.clock.sleep(left)
+                world.reset("watchdog")
     world.sleep(ms)
 
 

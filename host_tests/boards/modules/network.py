@@ -64,6 +64,11 @@ class WLAN:
                 air.station.leave()
         return air.station.driver.active
 
+    if not _ESP32:
+
+        def deinit(self):  # extmod/network_cyw43.c: the radio's power is off
+            self.active(False)
+
     def connect(self, ssid=None, key=None, *, bssid=None):
         self._must_be_active()
         busy = air.station.look() not in (air.IDLE, air.FAILED)
