@@ -5,11 +5,11 @@ ROOT = {
     "deep": (False, "boolean"),
     # Readings are delivered at every so many-th wake-up; null: when `payload.batch` of them wait.
     "deliver_every": (None, "integer", 1, 10000),
-    # The longest that a delivery keeps the board awake.
+    # The longest that a delivery keeps the board awake, but for up to 8 s to end it.
     "awake_s": (30, "seconds", 1, 600),
     # Commands are waited for so long once all is delivered.
     "listen_s": (1, "seconds", 0, 60),
-    # Readings that are delivered at once: those with a value beyond a limit.
+    # A value that passes a limit, either way, is delivered at once.
     "alarms": ([], "list", 0, 16, (..., "table", {
         # The channel's key.
         "channel": (..., "text", 1, 16),

@@ -190,7 +190,7 @@ def test_the_black_box_outlives_a_reset(chip, port, cause):
     assert told == {"wifi": wifi, "stage": "wifi", "failures": 2, "up_min": 7}
 
 
-@pytest.mark.parametrize("carried", [5, 55])
+@pytest.mark.parametrize("carried", [5, 48])
 def test_a_deep_sleep_lasts_and_carries_what_it_was_given(chip, port, carried, tmp_path):
     """RP2's is a light sleep with the watchdog counting, then a reset that forgets the time."""
     took_ms, cause, given, clock_set, radio = chip.call("slept", 60_000, carried)
