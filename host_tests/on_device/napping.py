@@ -106,13 +106,11 @@ def _board(cause):
     from firmware.board import unix
 
     class Board(unix.Board):
-        def wall_ms(self):
-            return None if world.clock is None else time.now() + world.clock
-
         def watchdog(self, ms):
             pass
 
     board = Board()
+    board.wall_ms = lambda: None if world.clock is None else time.now() + world.clock
     board.config_path, board._state = world.folder + "/config.json", world.folder
     board.reset_cause = cause
     return board
