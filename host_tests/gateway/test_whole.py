@@ -15,7 +15,7 @@ from host_tests.e2e.test_delivery import AIRPORT
 from host_tests.gateway.running import SOON_S, Gateway, Hook, wait_for
 from host_tests.harness import data
 
-ROWS = 200
+ROWS = 150
 FORMATS = {"json": 1, "frame": 20, "senml-cbor": 7, "cbor": 3}  # and readings a batch
 CONFIG = """
 [mqtt]
@@ -114,7 +114,7 @@ def test_killed_at_random(mosquitto, fleet, gateway, seed):
     with Hook() as hook:
         running = gateway(mosquitto, hook)
         devices = fleet(mosquitto, pace_ms=20)
-        for _ in range(4):
+        for _ in range(3):
             time.sleep(random.uniform(0.1, 1))
             running.kill()
             mark = running.mark()

@@ -10,7 +10,8 @@ from petrel import BUILD
 from petrel.bench.chip import Bench
 from petrel.errors import report
 
-MEASUREMENTS = ("throughput", "mqtt", "memory", "latency", "journal", "drain", "frames", "coap")
+MEASUREMENTS = ("throughput", "mqtt", "memory", "latency", "journal", "drain", "frames", "coap",
+                "gateway")
 
 
 def main():

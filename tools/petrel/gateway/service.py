@@ -7,6 +7,7 @@
 
 import asyncio
 import signal
+import sys
 
 from petrel.errors import Failure, complain
 from petrel.gateway.api import Api
@@ -24,6 +25,8 @@ from petrel.gateway.web import Web
 from petrel.gateway.writer import Writer
 
 PROGRAM = "petrel gateway"
+# SQLite lets go of the interpreter at every row, and a busy thread gives it back only after this.
+_SWITCH_S = 0.0005
 _ENDING_S = 5  # what sinks have under way may take so long to end
 
 
@@ -141,6 +144,7 @@ def _resolve(future):
 
 def run_gateway(config):
     """Run the gateway of a config.Config until it is ended; returns the exit status."""
+    sys.setswitchinterval(_SWITCH_S)
     try:
         asyncio.run(_run(config))
     except OSError as error:
