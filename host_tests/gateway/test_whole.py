@@ -28,6 +28,7 @@ name = "hook"
 url = "{hook}"
 batch = {batch}
 timeout_s = 1
+retry_max_s = 1
 topics = ["devices/+/data", "sensors/#"]
 """
 

@@ -120,14 +120,16 @@ class Database:
 @dataclasses.dataclass
 class Webhook:
     """url: where messages are POSTed. name: of its place in the spool. batch: 1 sends
-    `{"topic", "data", "timestamp"}`, more an array of up to so many. headers: more of a request,
-    such as Authorization. insecure: plain http to another machine all the same.
+    `{"topic", "data", "timestamp"}`, more an array of up to so many. retry_max_s: the longest
+    delay after a failure. headers: more of a request, such as Authorization. insecure: plain http
+    to another machine all the same.
     """
 
     url: str = ""
     name: str = ""
     batch: int = _limited(1, 1, 1000)
     timeout_s: int = _limited(10, 1, 600)
+    retry_max_s: int = _limited(60, 1, 86400)
     headers: dict = dataclasses.field(default_factory=dict)
     topics: list = dataclasses.field(default_factory=lambda: ["#"])
     insecure: bool = False

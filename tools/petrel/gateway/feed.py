@@ -2,7 +2,8 @@
 
     spool behind the cursor -> batch -> sink.deliver -> cursor moves on
 
-A sink is an object with `name`, `topics` (MQTT filters), `most` (messages a batch), `keyed`, and
+A sink is an object with `name`, `topics` (MQTT filters), `most` (messages a batch), `retry_max_s`
+(the longest delay after a failure), `keyed`, and
 
     async open(spool_name) -> the last message it has itself, or None if it does not know
     async deliver(messages, key)       returns once the peer has them; raises Retry or Refused
@@ -34,7 +35,7 @@ class Feed:
         self._spool_name, self._path = spool.name, spool.path
         self.cursor, self._sending = spool.place(sink.name)
         self._all = "#" in sink.topics
-        self.pace = Pace(sink.most)
+        self.pace = Pace(sink.most, max_s=sink.retry_max_s)
         self.state = "starting"
         self.delivered = self.aside = self.attempts_failed = 0
         self._news = asyncio.Event()

@@ -31,6 +31,7 @@ class Database:
     """path: of the file, made if there is none."""
 
     keyed = False
+    retry_max_s = 10
 
     def __init__(self, path, topics=("#",), name="database", most=1000):
         self.path, self.topics, self.name, self.most = path, topics, name, most

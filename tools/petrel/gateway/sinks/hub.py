@@ -4,56 +4,50 @@
      "topic": "devices/shed/data"}
 
 A viewer gets what comes from now on, and the rest is in the database: what it is not fast enough
-for is not kept. One that falls `MOST_BEHIND` messages behind is disconnected, so that it sees no
-gap without knowing.
+for is not kept. One that falls `MOST_BEHIND` messages or `MOST_BYTES` behind is disconnected, so
+that it sees no gap without knowing.
 """
 
 import asyncio
-import contextlib
 import json
 
 from paho.mqtt.client import topic_matches_sub
 
 from petrel.gateway.message import timestamp
 
-MOST_BEHIND = 1000
-TOO_SLOW = 1013  # "try again later" (IANA's registry of close codes)
-_SEND_S, _GOODBYE_S = 5, 1
+MOST_BEHIND, MOST_BYTES = 1000, 1 << 21
 
 
 class Viewer:
     """One WebSocket. topics: MQTT filters of what it wants to see. abort(): ends its connection
-    without a word.
+    without a word, which whoever does not read would not see.
     """
 
     def __init__(self, socket, topics, abort):
         self._socket, self._topics, self._abort = socket, topics, abort
-        self._queue = asyncio.Queue(MOST_BEHIND)
-        self.behind = False  # it has lost something: it must go
+        self._queue = asyncio.Queue()
+        self._waiting = 0  # characters in the queue
+        self.behind = False
 
     def offer(self, topic, text):
         if self.behind or not any(topic_matches_sub(own, topic) for own in self._topics):
             return
-        try:
-            self._queue.put_nowait(text)
-        except asyncio.QueueFull:
+        if self._queue.qsize() >= MOST_BEHIND or self._waiting > MOST_BYTES:
             self.behind = True
+            self._abort()
+            return
+        self._waiting += len(text)
+        self._queue.put_nowait(text)
 
     async def run(self):
-        """Send until it falls behind or its connection ends."""
+        """Send until its connection ends."""
         try:
             while not self.behind:
                 text = await self._queue.get()
-                async with asyncio.timeout(_SEND_S):
-                    await self._socket.send_str(text)
-        except TimeoutError:
-            self.behind = True
+                self._waiting -= len(text)
+                await self._socket.send_str(text)
         except ConnectionError:
             return
-        with contextlib.suppress(TimeoutError, ConnectionError):
-            async with asyncio.timeout(_GOODBYE_S):
-                await self._socket.close(code=TOO_SLOW, message=b"you read too slowly")
-        self._abort()  # whoever does not read does not see a goodbye either
 
 
 class Hub:

@@ -36,6 +36,7 @@ class Webhook:
 
     def __init__(self, settings):
         self.name, self.topics, self.most = settings.name, settings.topics, settings.batch
+        self.retry_max_s = settings.retry_max_s
         self._settings = settings
         self._client = None
 
