@@ -83,6 +83,32 @@ def run(
 
 
 @app.command()
+def energy(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A config with `sleep.deep`.")],
+    battery: Annotated[
+        float, typer.Option(metavar="MAH", min=1, help="What the battery holds.")
+    ] = 2000,
+    awake: Annotated[
+        str | None,
+        typer.Option(metavar="WORDS", help="Words of your board's log, behind `awake:`."),
+    ] = None,
+    sleep_ua: Annotated[
+        float | None, typer.Option(metavar="UA", min=0, help="Your board's current asleep, in uA.")
+    ] = None,
+):
+    """What a config costs in mAh a day on an ESP32 and a Pico W, and how long a battery lasts.
+
+    Runs the firmware for a few seconds to measure it, and says of each figure whether it is
+    measured, published (and where) or assumed.
+
+    Example: `petrel energy config.json --battery 2000`
+    """
+    from petrel.energy_command import run_energy
+
+    return run_energy(config, battery, awake, sleep_ua)
+
+
+@app.command()
 def listen(
     url: Annotated[str, typer.Argument(metavar="URL", help="mqtt://[user:password@]host[:port][/topic-filter]")],
     as_json: Annotated[
