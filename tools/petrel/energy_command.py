@@ -47,8 +47,8 @@ def run_energy(file, battery_mah, awake, sleep_ua):
             cycle = dataclasses.replace(cycle, sleep_ma=sleep_ua / 1000)
         _print_board(port, cycle, every_s, own, battery_mah, sleep_ua)
     print("\nAssumed: the battery gives all that is printed on it, a delivery is one message.\n"
-          "Alarms, outages, sensors and what else is on the board come on top: measure yours, and\n"
-          "give it with --awake and --sleep-ua.")
+          "Alarms, outages, sensors and what else is on the board come on top: measure yours,\n"
+          "and give it with --awake and --sleep-ua.")
     return 0
 
 
