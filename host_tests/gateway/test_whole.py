@@ -179,14 +179,24 @@ def test_mosquitto_restarted(mosquitto, fleet, gateway):
 
 
 def test_the_disk_is_full(mosquitto, fleet, gateway):
+    """Once until there is room again, once until the gateway is killed: what it could not write
+    it had not acknowledged.
+    """
     with Hook() as hook:
         running = gateway(mosquitto, hook)
         devices = fleet(mosquitto, pace_ms=20)
-        running.wait_rows(40)
-        mark = running.mark()
-        resource.prlimit(running.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
-        running.wait_log("can't be written", SOON_S, mark)
-        time.sleep(1)
-        resource.prlimit(running.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        running.wait_rows(20)
+        for killed in (False, True):
+            mark = running.mark()
+            resource.prlimit(running.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+            running.wait_log("can't be written", SOON_S, mark)
+            time.sleep(0.5)  # for messages to come that must wait
+            if killed:
+                running.kill()
+                running.start()
+            else:
+                resource.prlimit(running.pid, resource.RLIMIT_FSIZE,
+                                 (resource.RLIM_INFINITY,) * 2)
+                running.wait_log("is written again", SOON_S, mark)
         devices.wait_drained()
         assert devices.prove_in(running, hook)
