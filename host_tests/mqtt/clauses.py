@@ -69,8 +69,6 @@ DEVIATIONS = {
     "4.6.0-3": "as 4.6.0-2",
     "4.6.0-2 (5)": "as 4.6.0-2",
     "4.6.0-3 (5)": "as 4.6.0-2",
-    "4.5.0-2": "a message that no full inbox can keep is acknowledged on the next connection",
-    "4.5.0-2 (5)": "as 4.5.0-2",
     "3.2.2-4 (5)": "a session that the broker kept for our client id is taken over",
 }
 

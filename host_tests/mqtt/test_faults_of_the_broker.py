@@ -32,7 +32,9 @@ def test_the_last_word(fault, protocol):
 
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
 def test_what_comes_in_one_segment_with_connack_is_not_lost(protocol):
-    """As after a reconnect to a session that was kept."""
+    """As after a reconnect to a session that was kept. [MQTT-4.5.0-2] [MQTT-4.5.0-2] (5): it is
+    acknowledged though nobody wants it.
+    """
     tail = b"\0x" if protocol == "5" else b"x"
     packet = b"".join(with_length(0x32, text(b"t") + bytes((0, n)) + tail) for n in range(1, 30))
     why, heard = answers_to(CONNACK[protocol] + packet, protocol, end=True)

@@ -86,6 +86,7 @@ class Client:
         self.dropped = 0  # inbound messages that found no room, or nobody who wanted them
         self.error = None  # why there is no connection
         self.inboxes = None  # `inbox.Inboxes`, with the first subscription
+        self.full = False  # more messages should better wait at the broker
         self.again = None  # `again.Again`, in `async with`
         self.stream = None
         self.tasks = ()  # of an open connection: reader, writer, time-keeper
@@ -181,9 +182,9 @@ class Client:
         """Return an asynchronous iterator over the messages that match; each has `topic` (text),
         `payload` (bytes), `qos`, `retain`, `dup` and `properties` (5.0: a dict, else None).
 
-        It keeps at most `size`, 8 if nobody says otherwise; a message that finds it full is
-        dropped and counted in `dropped`: one of QoS 1 or 2 comes again with the next connection.
-        These are acknowledged when they are taken.
+        It keeps at most `size`, 8 if nobody says otherwise. A message of QoS 0 that finds it full
+        is dropped and counted in `dropped`; those of QoS 1 and 2 are acknowledged when they are
+        taken, and if too many wait nothing more is read.
         """
         return self.subscriptions().messages(topic_filter, size)
 
@@ -228,6 +229,9 @@ class Client:
             while engine.unread():  # until our answers have left
                 await self.movement()
                 self.events()
+            while self.full and not self.waiting:
+                engine.receive(b"", self.now())  # it is we who are silent, not the broker
+                await self.movement()
             await self.receive()
 
     async def write(self):

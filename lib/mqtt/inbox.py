@@ -5,8 +5,13 @@ import asyncio
 from . import filters, packet
 from .client import Lost
 from .errors import Refused
+from .packet import const
 
 _SIZE = 8  # messages that an inbox keeps
+# Messages of QoS 1 and 2 that found no room: with so many the client reads on only if somebody
+# waits for an answer or a message, so that the broker has to wait; beyond the most it drops.
+_PAUSE = const(8)
+_MOST = const(64)
 
 # Options of a subscription beside its QoS, MQTT 5.0 (section 3.8.3.1); add them up.
 NO_LOCAL = 4  # not what this client publishes itself
@@ -42,23 +47,34 @@ class Inbox:
         return self
 
     async def __anext__(self):
+        inboxes = self._client.inboxes
         while not self.messages:
             self.came.clear()
-            await self.came.wait()
+            inboxes.idle += 1
+            inboxes.judge()  # what it waits for may stand behind what is for another
+            try:
+                await self.came.wait()
+            finally:
+                inboxes.idle -= 1
         message = self.messages.pop(0)
         if message.packet_id:
             self._client.engine.accept(message.packet_id)
             self._client.work.set()
             message.packet_id = 0
+        inboxes.place()
         return message
 
 
 class Inboxes:
-    """Memory: what the messages take, at most `size` an inbox."""
+    """Memory: what the messages take: at most `size` an inbox, and of QoS 1 and 2 eight more, 64
+    while somebody waits for an answer or a message.
+    """
 
     def __init__(self, client):
         self._client = client
         self._boxes = []
+        self._late = []  # messages of QoS 1 and 2 that found no room
+        self.idle = 0  # readers that wait for a message
         self._wanted = {}  # filter -> (options, properties)
 
     def messages(self, topic_filter, size=None):
@@ -84,6 +100,7 @@ class Inboxes:
         self._wanted.pop(topic_filter, None)
         encoded = packet.encoded(topic_filter)
         self._boxes = [box for box in self._boxes if box.filter != encoded]
+        self.place()
         await self._ask([topic_filter], None)
 
     async def subscribe_again(self):
@@ -107,30 +124,51 @@ class Inboxes:
 
     def take(self, engine):
         """Keep the publish that the engine has just reported for whoever it is for."""
-        message = None
-        kept = False
-        for box in self._boxes:
-            if filters.matches(box.filter, engine.topic):
-                message = message or Message(engine)
-                if len(box.messages) < box.size and not engine.skipped:
-                    box.messages.append(message)
-                    box.came.set()
-                    kept = True
-        if kept:
-            return
+        if not engine.skipped and self._boxes_for(engine.topic):
+            message = Message(engine)
+            if self._put(message):
+                return
+            if message.qos and len(self._late) < _MOST:
+                self._late.append(message)
+                self.judge()
+                return
         self._client.dropped += 1
-        if not engine.qos:
-            return
-        if message is None or engine.skipped:  # nobody will ever take it
-            engine.accept(engine.packet_id)
-        else:
-            engine.inbound.fates.pop(engine.packet_id, None)  # it comes again
+        engine.accept(engine.packet_id)  # all the same [MQTT-4.5.0-2]
+
+    def place(self):
+        """There is room now, or nobody any more, for messages that found none."""
+        client = self._client
+        for message in list(self._late):
+            if not self._put(message):
+                if self._boxes_for(message.topic.encode()):
+                    continue
+                client.engine.accept(message.packet_id)
+                client.work.set()
+            self._late.remove(message)
+        self.judge()
+
+    def judge(self):
+        """Is it time to let the broker wait?"""
+        self._client.full = len(self._late) >= _PAUSE and not self.idle
+        self._client.moved.set()
+
+    def _boxes_for(self, topic):
+        return [box for box in self._boxes if filters.matches(box.filter, topic)]
+
+    def _put(self, message):
+        kept = False
+        for box in self._boxes_for(message.topic.encode()):
+            if len(box.messages) < box.size:
+                box.messages.append(message)
+                box.came.set()
+                kept = True
+        return kept
 
     def lost(self, session=False):
         """The connection is gone, or with it the session: what is not acknowledged comes again at
         QoS 1, and can't be acknowledged any more.
         """
-        for box in self._boxes:
-            for message in box.messages:
+        for messages in [box.messages for box in self._boxes] + [self._late]:
+            for message in messages:
                 if session or message.qos == 1:
                     message.packet_id = 0
