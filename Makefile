@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN    := .venv/bin
 SOAKED := host_tests/e2e/test_wifi.py host_tests/test_boards.py \
 	host_tests/test_sleep.py host_tests/mqtt/test_exactly_once.py host_tests/mqtt/test_client.py \
-	host_tests/e2e/test_power_loss.py host_tests/journal/test_endurance.py::test_many_records
+	host_tests/e2e/test_power_loss.py host_tests/e2e/test_once.py \
+	host_tests/journal/test_endurance.py::test_many_records
 SETUP  := @$(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help

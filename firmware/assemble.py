@@ -187,16 +187,19 @@ def _uplink(config, link, outbox, clock, vitals, health):
 
     from .uplink import Uplink
 
-    if health.network:
-        from .links import wifi
-
-        link = wifi.Link(link, health.network)
     payload = config["payload"]
     outbox.batch, outbox.max_age_ms = payload["batch"], _ms(payload["max_age_s"])
     reconnect = config["reconnect"]
     backoff = Backoff(_ms(reconnect["first_s"]), _ms(reconnect["max_s"]))
     rate = RateLimit(config["limits"]["publish_per_s"], clock.now())
     name = config["links"][0]
+    if config[name].get("qos") == 2:
+        module = __import__("firmware.once", None, None, ("begin",))
+        module.begin(link, outbox)
+    if health.network:
+        from .links import wifi
+
+        link = wifi.Link(link, health.network)
     uplink = Uplink(name, link, outbox, clock, vitals, backoff, rate, health.publish)
     health.uplink = uplink
     if outbox.flash:

@@ -37,24 +37,29 @@ class Backlog(Outbox):
         self._values = []
         self._begun = None  # (stream, next number) of the message that is being written
         self._out = []  # [message, its buffer, its first number, its last] under way
-        self._delivered = Delivered(self._journal.floor)
+        self.delivered = Delivered(self._journal.floor)
         self.spared = 0  # were dropped while they were under way, and arrived
         self.lost = 0  # can't be read by this firmware
         self.rewind()
 
     def __len__(self):
         """Readings that are not delivered."""
-        return self._journal.last - self.floor - len(self._delivered)
+        return self._journal.last - self.floor - len(self.delivered)
+
+    @property
+    def last(self):
+        """The newest number."""
+        return self._journal.last
 
     @property
     def floor(self):
         """Everything up to this number is delivered or dropped."""
-        self._delivered.raise_floor(self._journal.floor)
-        return self._delivered.floor
+        self.delivered.raise_floor(self._journal.floor)
+        return self.delivered.floor
 
     def undelivered(self, number):
         """The first from `number` on that is not delivered."""
-        return self._delivered.next(max(number - 1, self.floor))
+        return self.delivered.next(max(number - 1, self.floor))
 
     @property
     def batch(self):
@@ -93,7 +98,7 @@ class Backlog(Outbox):
     def deliver(self, first, last):
         """The peer has taken responsibility for these numbers."""
         self.spared += max(0, min(last, self._journal.floor) - max(first, self._released + 1) + 1)
-        self._delivered.add(first, last)
+        self.delivered.add(first, last)
         if self.floor > self._released:
             self._released = self.floor
             self._flash.release(self.floor)
@@ -120,7 +125,7 @@ class Backlog(Outbox):
             end = self._edge() or self._journal.last + 1
             found = self._find(wanted) if wanted < end else None
             if found and found[0] > wanted:  # those between are damaged, or dropped
-                self._delivered.add(wanted, found[0] - 1)
+                self.delivered.add(wanted, found[0] - 1)
             if found is None or found[0] >= end:
                 break
             if self._fits(found):

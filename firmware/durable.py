@@ -42,6 +42,8 @@ class DurableOutbox(Outbox):
     Memory: the RAM queue's, the buffers, what an open journal takes; nothing a reading.
     """
 
+    session = None  # `once.Session`, if the link's must outlive a reset
+
     def __init__(self, parts, flash, lives, described):
         Outbox.__init__(self, *parts)
         self.always = self.newest_first = False
@@ -175,9 +177,10 @@ class DurableOutbox(Outbox):
     def _move(self):
         """Move the oldest few out of RAM; False if there are none, or it fails."""
         first = self._oldest()
-        last = min(self.sampled, first + _STEP - 1)
+        last = min(self.sampled, max(first - 1, self._written) + _STEP)
         if first > last or not self._store(last):
             return False
+        last = self.session.whole(last) if self.session else last
         self._queue.release(last)
         self._taken = max(self._taken, last)
         return True
@@ -197,6 +200,8 @@ class DurableOutbox(Outbox):
         if not self._takes(count * len(self._record)):
             return False
         self._tell()
+        if self.session:
+            self.session.save(soon=True)
         one = record is not None and count == 1
         taken = flash.write(((last, record),) if one else self._between(first, last), count)
         if taken:
@@ -282,6 +287,25 @@ class DurableOutbox(Outbox):
         for start, end, offset in self._spans:
             if start <= last and end >= first:
                 self.backlog.deliver(max(first, start) + offset, min(last, end) + offset)
+
+    def has(self, first, last):
+        """Are any of these readings here that are not delivered?"""
+        if self._oldest() <= last < FROM_FLASH:
+            return True
+        place = self.place(first, last)
+        return place is not None and self.backlog.undelivered(place) <= place + last - first
+
+    def place(self, first, last, soon=False):
+        """The number that a message's first reading has in flash, or gets there if it is written
+        `soon`, else None.
+        """
+        if first >= FROM_FLASH:
+            return first - FROM_FLASH
+        for start, end, offset in self._spans:
+            if start <= first <= end:
+                return first + offset
+        stored = max(self._written, self._oldest() - 1)
+        return first + self.flash.journal.last - stored if soon and first > stored else None
 
     def _in_flash(self, first, last):
         """(first, last) there of a message that is made from there again, else None."""

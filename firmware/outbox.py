@@ -104,8 +104,8 @@ class Outbox:
         """How many readings go into the message that begins with number `first`, at most."""
         count = self.batch
         while self._owed and self._owed[0][0] <= first:
-            begin, last = self._owed.pop(0)
-            if begin == first:
+            last = self._owed.pop(0)[1]
+            if last >= first:  # else the queue has dropped it
                 return last - first + 1
         return min(count, self._owed[0][0] - first) if self._owed else count
 

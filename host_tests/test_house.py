@@ -37,7 +37,7 @@ COMPOSERS = {
     "firmware.app", "firmware.assemble", "firmware.assemble_flash", "firmware.assemble_sleep",
     "firmware.start",
 }
-OF_OUTBOX = ("durable", "backlog", "flash", "lives", "refusing")
+OF_OUTBOX = ("durable", "backlog", "flash", "lives", "once", "refusing")
 # The parts of the application, and what each may know of another: types that travel with the data.
 PARTS = {
     "firmware.board": set(),

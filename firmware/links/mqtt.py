@@ -7,11 +7,12 @@
 
 At QoS 0 and 1 sessions are clean. At QoS 2 the broker keeps the session, and `owed` names the
 messages that it may have already: the outbox makes each of them again from the same readings, and
-`send` goes on with it where its handshake was. Commands are then subscribed to at QoS 0, so that
-none waits at the broker for a device that is away.
+`send` goes on with it where its handshake was; over a reset too (`firmware/once.py`). Commands are
+then subscribed to at QoS 0, so that none waits at the broker for a device that is away.
 """
 
 import asyncio
+from binascii import crc32
 
 from micropython import const
 
@@ -46,7 +47,7 @@ class Link:
         self._hosts = [options["host"]] + options["hosts"]
         self._host = 0
         self._session_at = None  # the host that keeps our session
-        self._settled = []  # tags of messages that are acknowledged, even if nobody waits
+        self.settled = []  # tags of messages that are acknowledged, even if nobody waits
         self._tls = None
         self._topics = {}
         self._over = asyncio.Event()
@@ -70,17 +71,57 @@ class Link:
             in_bytes=_IN_BYTES,
         )
         self._client.inboxes = self  # `take` and `lost` are called by it
-        self._client.on_acked = self._settled.append
+        self._client.on_acked = self.settled.append
+        self.engine = self._client.engine
+
+    # A session of QoS 2
+
+    def has(self, first, last):
+        """Does the outbox still have any of these readings? Set by `firmware/once.py`."""
+        return False
 
     @property
     def owed(self):
-        """(first, last) of the messages whose QoS 2 handshake is not over, in their order."""
-        ranges = []
-        for entry in self._client.engine.flight.entries:
-            if entry.tag:
-                first = entry.tag >> _COUNT_BITS
-                ranges.append((first, first + (entry.tag & (1 << _COUNT_BITS) - 1) - 1))
-        return ranges
+        """(first, last) of the messages whose handshake has begun and which the outbox may still
+        have, rising. Those that are settled must be made as they were too, to be known.
+        """
+        tags = [entry.tag for entry in self.engine.flight.entries if entry.tag]
+        return sorted([self.numbers(tag) for tag in tags + self.settled])
+
+    @staticmethod
+    def tag(first, last):
+        return first << _COUNT_BITS | last - first + 1
+
+    @staticmethod
+    def numbers(tag):
+        first = tag >> _COUNT_BITS
+        return first, first + (tag & (1 << _COUNT_BITS) - 1) - 1
+
+    def keep(self, save):
+        """`save(engine)` is called before a changed session shows outside."""
+        self._client.save = save
+
+    def state(self, tag_of):
+        """The session as bytes."""
+        from mqtt.resume import save
+
+        return save(self.engine, self._whose(self._session_at), tag_of)
+
+    def restore(self, data):
+        """Go on with a session from before a reset; False if it is not at one of our brokers."""
+        from mqtt.resume import restore
+
+        for number, host in enumerate(self._hosts):
+            if restore(self.engine, data, self._whose(host)):
+                self._host = number
+                self._session_at = host
+                return True
+        return False
+
+    def _whose(self, host):
+        return crc32(("%s %s" % (host, self._identity.id)).encode())
+
+    # The connection
 
     async def open(self):
         try:
@@ -165,26 +206,29 @@ class Link:
             await asyncio.sleep_ms(0)  # nothing was waited for, and others want their turn
 
     async def _send_once(self, topic, message):
-        """QoS 2: go on with the message's handshake if it has begun."""
+        """QoS 2: go on with the message's handshake if it has begun. What is left of one that
+        can't be made whole any more goes under its packet id: the broker takes either, once.
+        """
         client = self._client
-        tag = message.first << _COUNT_BITS | message.last - message.first + 1
-        settled = self._settled
-        known = tag in settled
-        while settled and min(settled) <= tag:
-            settled.remove(min(settled))
+        tag = self.tag(message.first, message.last)
+        known = tag in self.settled
+        self.settled[:] = [t for t in self.settled if t != tag and self.has(*self.numbers(t))]
         if known:
             return
-        for entry in client.engine.flight.entries:
-            if entry.tag == tag:
-                from mqtt.resume import supply
+        from mqtt.resume import abandon, is_owed, supply
 
-                supply(client.engine, tag, topic, message.payload)
-                client.work.set()
-                return await client.answer(entry.packet_id)
-            if 0 < entry.tag < tag:
-                from mqtt.resume import abandon
-
-                abandon(entry)  # the queue has dropped it, or a part of it
+        for entry in self.engine.flight.entries:
+            first, last = self.numbers(entry.tag)
+            if first <= message.first and message.last <= last:
+                if supply(self.engine, entry.tag, topic, message.payload):
+                    entry.tag = tag
+                    client.work.set()
+                if entry.tag == tag:
+                    await client.answer(entry.packet_id)
+                return  # else all of it is the broker's
+            if entry.tag and is_owed(entry) and not self.has(first, last):
+                abandon(entry)
+                entry.tag = 0
         await client.publish(topic, message.payload, 2, tag=tag)
 
     def _refuse(self, error, message):

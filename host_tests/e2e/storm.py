@@ -11,7 +11,7 @@ import shlex
 import time
 
 from host_tests.e2e.proofs import SOON_S, quick
-from host_tests.faults.mqtt_packets import PUBACK
+from host_tests.faults.mqtt_packets import PUBACK, PUBCOMP, PUBREC
 from petrel import ROOT, runtime
 from petrel.ledger import Ledger
 from petrel.readings import decode
@@ -21,10 +21,14 @@ LONG_S = 60  # for what may take its time on a busy machine
 CALM_LIVES = 5  # in which everything is delivered; a polite stop goes on delivering for 8 s
 
 
-def settings(port, **queue):
-    """A config with such a queue; what waits in it is many times what is lost with a message."""
+def settings(port, qos=1, **queue):
+    """A config with such a queue; what waits in it is many times what is lost with a message. QoS
+    2 goes over the link `mqtt`.
+    """
+    mqtt = {"host": "127.0.0.1", "port": port, "timeout_s": 1, "keepalive_s": 2, "qos": 2}
     return quick(
         port,
+        **({"links": ["mqtt"], "mqtt": mqtt} if qos == 2 else {}),
         payload={"batch": BATCH, "max_age_s": 0.1},
         queue={"limit_kb": 512, **queue},
     )
@@ -57,9 +61,9 @@ class Storm:
     stretch: how much longer everything lasts than a second or two.
     """
 
-    def __init__(self, mosquitto, proxy, receiver, device, stretch=1):
+    def __init__(self, mosquitto, proxy, receiver, device, stretch=1, qos=1):
         self.broker, self.proxy, self.receiver, self.device = mosquitto, proxy, receiver, device
-        self.stretch = stretch
+        self.stretch, self.qos = stretch, qos
         self.taken = {}
         self.survivors = 0
         self._over = {}  # {stream: the moment at which its life was over}
@@ -104,7 +108,7 @@ class Storm:
     @contextlib.contextmanager
     def no_acks(self):
         """The broker has the readings, the device does not hear of it."""
-        self.proxy.hold(PUBACK)
+        self.proxy.hold(random.choice([PUBREC, PUBCOMP]) if self.qos == 2 else PUBACK)
         yield
         self.proxy.drop_held()
         self.proxy.release()

@@ -25,10 +25,10 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(60 + 12 * KILLS)]
 def storm(mosquitto, proxy, receiver, device, tmp_path, seed, evidence):
     """Makes a Storm over a device with such a queue."""
 
-    def make(stretch=1, **queue):
+    def make(stretch=1, qos=1, **queue):
         flags = ["--heap", "1M", "--runtime", witnessed(tmp_path)]
-        started = device(settings(proxy.port, **queue), flags=flags)
-        storm = Storm(mosquitto, proxy, receiver, started, stretch)
+        started = device(settings(proxy.port, qos, **queue), flags=flags)
+        storm = Storm(mosquitto, proxy, receiver, started, stretch, qos)
         started.kill()
         evidence("ledger", lambda: "\n".join(storm.told().lines()))
         return storm
@@ -88,6 +88,20 @@ def test_always_loses_nothing(storm, figure):
     storm.calm()
     assert not missing(storm)
     assert not lost(storm)
+    prove_backend(storm)
+    tell(storm, figure)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("durability", ["always", "spill"])
+def test_qos_2_repeats_nothing(storm, figure, durability):
+    """Not even before the ledger: each message is exactly once."""
+    storm = storm(durability=durability, spill_after_s=SPILL_AFTER_S, qos=2)
+    storm.blow(KILLS, network_faults(storm))
+    storm.calm()
+    assert missing(storm) <= lost(storm).keys()
+    assert durability == "spill" or not lost(storm)
+    assert not storm.told().total("duplicates")
     prove_backend(storm)
     tell(storm, figure)
 

@@ -70,7 +70,7 @@ class Flight:
             return None
         if kind == entry.awaits:
             if kind != _PUBREC or code >= 0x80:
-                entry.code = code
+                entry.code = code if kind != _PUBCOMP else 0  # 0x92: it had been released before
                 return self.acked(engine, entry)
             entry.awaits = _PUBCOMP  # PUBREL is next [MQTT-4.3.3-1]
             entry.payload = None
@@ -87,8 +87,6 @@ class Flight:
         engine.packet_id = entry.packet_id
         engine.code = entry.code
         engine.tag = entry.tag
-        if entry.awaits != _PUBACK:
-            engine.changed = True
         self.arrived(entry)
         return "acked"
 

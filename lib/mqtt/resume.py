@@ -2,7 +2,8 @@
 
 What must be durable, and when: whoever saves the state before anything that the engine wrote
 leaves (`engine.changed` says whether there is something to save; `client.save` is called then)
-never publishes a message under a second packet id, and never releases one twice.
+never publishes a message under a second packet id, and never releases one twice. A publish that
+is over may still be in it: at worst its PUBREL is repeated.
 
     0   2   "MQ"                               13  4   CRC-32 of all the rest
     2   1   version, 1                         17      8 bytes a publish of QoS 2, in their order:
@@ -26,16 +27,17 @@ _PUBCOMP = const(7)
 _HEAD = const(17)
 
 
-def save(engine, whose=0):
+def save(engine, whose=0, tag_of=None):
     """The state as bytes: 17, and 8 a publish. `whose`: 32 bits that say which client at which
-    broker this is the session of.
+    broker this is the session of. `tag_of(tag)`: what is written in place of each tag.
     """
     out = b""
     taken = b""
     for entry in engine.flight.entries:
         if entry.awaits == _PUBREC or entry.awaits == _PUBCOMP:
             out += entry.packet_id.to_bytes(2, "big") + bytes((entry.awaits,))
-            out += entry.tag.to_bytes(5, "big")
+            tag = tag_of(entry.tag) if tag_of else entry.tag
+            out += tag.to_bytes(5, "big")
     fates = engine.inbound.fates if engine.inbound else {}
     for packet_id in fates:
         if fates[packet_id] == TAKEN:
@@ -79,11 +81,12 @@ def restore(engine, data, whose=0):
 
 def owed(engine):
     """The tags of publishes whose payload is missing, in the order in which they must be sent."""
-    return [
-        entry.tag
-        for entry in engine.flight.entries
-        if entry.awaits == _PUBREC and entry.payload is None
-    ]
+    return [entry.tag for entry in engine.flight.entries if is_owed(entry)]
+
+
+def is_owed(entry):
+    """Is this a publish that must be sent again, and whose payload is missing?"""
+    return entry.awaits == _PUBREC and entry.payload is None
 
 
 def supply(engine, tag, topic, payload, retain=False):
@@ -91,7 +94,7 @@ def supply(engine, tag, topic, payload, retain=False):
     none with the tag waits for it (`publish` it then). Raises ValueError if it is too long.
     """
     for entry in engine.flight.entries:
-        if entry.tag == tag and entry.awaits == _PUBREC and entry.payload is None:
+        if entry.tag == tag and is_owed(entry):
             entry.name = encoded(topic, b"+#")
             entry.payload = payload
             entry.properties = b"\0" if engine.five else b""
