@@ -1,25 +1,42 @@
 """Fixtures: a broker, a fault proxy before it, a receiver behind it, devices, certificates.
 
+`make test` runs the tests several at a time, and then those marked `alone` one by one.
+
 When a test fails, the logs of its devices and brokers and its seed are printed with it.
 """
 
 import contextlib
+import gc
 import itertools
 import os
 import random
 import signal
 
+import hypothesis
 import pytest
 
 from host_tests.faults.tcp import FaultProxy
 from host_tests.harness.certificates import Certificates
 from host_tests.harness.device import Device
 from host_tests.harness.receiver import Receiver
+from petrel import broker
 from petrel.broker import BrokerError, Mosquitto
 from petrel.runtime import umqtt_folders
 
 _EVIDENCE = pytest.StashKey[list]()  # of (title, function that returns the text)
 _LOG_BYTES = 20000  # of each log, its end
+_FIGURES = "figure: "
+
+# How long an example takes is the machine's affair, and says nothing about the code.
+hypothesis.settings.register_profile("petrel", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("petrel")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--phase", choices=("together", "alone"),
+        help="only the tests that may run beside others, or only those marked `alone`",
+    )
 
 
 def pytest_configure(config):
@@ -28,14 +45,28 @@ def pytest_configure(config):
             signal.signal(number, signal.SIG_DFL)
     config.addinivalue_line("markers", "long: takes more than 10 s; `-m 'not long'` leaves it out")
     config.addinivalue_line("markers", "soak: for `make soak` alone")
+    config.addinivalue_line("markers", "alone: measures time, and wants the machine for itself")
+    _take_own_ports()
+
+
+def _take_own_ports():
+    """Tests side by side never choose the same port, even while its broker is down."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    broker.PORTS = broker.PORTS[worker::workers]
 
 
 def pytest_collection_modifyitems(config, items):
-    """What takes minutes runs with `make soak` alone."""
-    if not os.environ.get("PETREL_SOAK"):
-        soak = [item for item in items if item.get_closest_marker("soak")]
-        config.hook.pytest_deselected(items=soak)
-        items[:] = [item for item in items if item not in soak]
+    """What takes minutes runs with `make soak` alone; `make test` has two phases."""
+    phase = config.getoption("phase")
+
+    def unwanted(item):
+        if item.get_closest_marker("soak") and not os.environ.get("PETREL_SOAK"):
+            return True
+        return phase and phase != ("alone" if item.get_closest_marker("alone") else "together")
+
+    config.hook.pytest_deselected(items=[item for item in items if unwanted(item)])
+    items[:] = [item for item in items if not unwanted(item)]
 
 
 def pytest_generate_tests(metafunc):
@@ -46,6 +77,11 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("umqtt", versions or [none])
 
 
+def pytest_collection_finish():
+    """The device's code calls gc.collect(), which would look through 4,000 tests each time."""
+    gc.freeze()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item):
     report = yield
@@ -53,6 +89,25 @@ def pytest_runtest_makereport(item):
         for title, text in item.stash.get(_EVIDENCE, []):
             report.sections.append((title, text()[-_LOG_BYTES:] or "(empty)"))
     return report
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What `figure` kept, of every worker."""
+    lines = []
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        test = report.nodeid.rpartition("::")[2]
+        for name, value in report.user_properties:
+            if report.when == "call" and name.startswith(_FIGURES):
+                lines.append(f"{test}: {name.removeprefix(_FIGURES)} {value}")
+    if lines:
+        terminalreporter.section("measured end to end")
+        terminalreporter.write_line("\n".join(sorted(lines)))
+
+
+@pytest.fixture
+def figure(record_property):
+    """Keeps what a test measured, to be printed at the end: figure("latest reading", 3, "ms")."""
+    return lambda name, value, unit: record_property(_FIGURES + name, f"{value} {unit}")
 
 
 @pytest.fixture

@@ -30,7 +30,9 @@ HOST = "127.0.0.1"
 _DEADLINE_S = 5
 _POLL_S = 0.01
 _PREFIXES = ("/usr", "/opt/homebrew", "/usr/local")
-_PORTS = range(20000, 32768)
+# Below those that systems give to outgoing connections: while a broker is down, a client trying
+# again and again would otherwise one day be given its port and, worse, reach itself on it.
+PORTS = range(20000, 32768)
 
 
 class BrokerError(Exception):
@@ -64,20 +66,15 @@ def _find(program):
 
 
 def free_port():
-    """A loopback port that nobody uses now.
-
-    Below the range that systems give to outgoing connections: while a broker is down, a client
-    trying again and again would otherwise one day be given the broker's port and, worse, reach
-    itself on it.
-    """
-    for port in random.sample(_PORTS, 200):
+    """A loopback port, one of PORTS, that nobody uses now."""
+    for port in random.sample(PORTS, 200):
         with socket.socket() as probe:
             try:
                 probe.bind((HOST, port))
             except OSError:
                 continue
             return port
-    raise BrokerError(f"no free port on {HOST} from {_PORTS.start} to {_PORTS.stop - 1}")
+    raise BrokerError(f"no free port on {HOST} from {PORTS.start} to {PORTS.stop - 1}")
 
 
 class _Broker:
