@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN    := .venv/bin
 # Many tests mostly wait: three at once keep two cores busy. JOBS=0 runs them one by one.
 JOBS   ?= 3
+# A program that Python has compiled once starts in half the time, and the tests start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
 SOAKED := host_tests/e2e/test_wifi.py host_tests/test_boards.py \
 	host_tests/test_sleep.py host_tests/mqtt/test_exactly_once.py host_tests/mqtt/test_client.py \
 	host_tests/e2e/test_power_loss.py host_tests/e2e/test_once.py \

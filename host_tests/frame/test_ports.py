@@ -100,6 +100,7 @@ def six_channels(tmp_path, with_profile):
     return file
 
 
+@pytest.mark.alone
 @WORDS
 @pytest.mark.parametrize(("loops", "limit"), [("fast", 3), ("plain", 12)])
 @pytest.mark.parametrize("mode", ["self", "ref"])

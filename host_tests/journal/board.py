@@ -8,7 +8,7 @@ from petrel import runtime
 
 
 def call(
-    script, function, *arguments, words="64-bit", heap="64M", deadline_s=110, aloud=False,
+    script, function, *arguments, words="64-bit", heap="16M", deadline_s=110, aloud=False,
     **options,
 ):
     """What host_tests.journal.{script}.{function} returns, by way of JSON. `aloud`: its stderr is
