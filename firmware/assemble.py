@@ -51,8 +51,9 @@ def _config(board):
 
     try:
         config = load(board.config_path, board.parts)
-        if config["coap"]:
-            config["coap"]["format"] = config["payload"]["format"]
+        for name in ("coap", "microcoapy"):
+            if config[name]:
+                config[name]["format"] = config["payload"]["format"]
         return config
     except ConfigError as error:
         for line in error.problems:
@@ -81,18 +82,19 @@ def _queue(config):
 
 def _parts(board, config, queue, reserve, sleeper):
     """Make every part and join them; `reserve` is let go of when the buffers are made."""
-    from . import links, payloads
+    from . import payloads
     from .app import App
     from .commands import Commands
     from .health import Health
 
     name, payload = config["links"][0], config["payload"]
-    link, encoder = links.module(name), payloads.module(payload["format"])
+    link, encoder = _link(name), payloads.module(payload["format"])
     parts = sleeper.parts if sleeper else begin(board, config)
-    if parts is None:
+    if link is None or parts is None:
         return None
     sensors, channels, clock, vitals, identity, flash = parts
     largest = payload["batch"] * (encoder.most_bytes(channels) + 1) + 1
+    largest = min(largest, getattr(link, "MESSAGE_BYTES", largest))
     message_bytes = min(largest, config["limits"]["message_bytes"])
     message_bytes = flash.most_bytes(message_bytes) if flash else message_bytes
     longest = max(message_bytes, 256 + 48 * len(channels))  # the second: the response to `info`
@@ -131,6 +133,17 @@ def begin(board, config, nap=None):
     identity = _identity(board, config, nap)
     flash = _open(board, config, identity, channels, clock, nap)
     return sensors, channels, clock, Vitals(clock), identity, flash
+
+
+def _link(name):
+    """The link's module, or None if a library of others' that it needs is not there."""
+    from . import links
+
+    try:
+        return links.module(name)
+    except ImportError as error:
+        log("config", "links[0]: %s" % error)
+        return None
 
 
 def _outbox(config, parts):

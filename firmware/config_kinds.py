@@ -23,7 +23,7 @@ def check(config, folder):
     from .config_limits import limits
 
     state = _Check(folder)
-    for name in ("mqtt", "coap"):
+    for name in ("mqtt", "coap", "microcoapy"):
         if isinstance(config, dict) and config.get("links") == [name] and name not in config:
             config[name] = {}
     result = state.table(config, "", config_rules.ROOT)

@@ -51,9 +51,10 @@ ROOT = {
     "board": (None, "table"),
     "time": (None, "table"),
     # The protocols, in order of preference.
-    "links": (["umqtt"], "list", 1, 1, (..., "choice", "mqtt", "umqtt", "coap")),
+    "links": (["umqtt"], "list", 1, 1, (..., "choice", "mqtt", "umqtt", "coap", "microcoapy")),
     "mqtt": (None, "table"),
     "coap": (None, "table"),
+    "microcoapy": (None, "table"),
     "umqtt": (
         {},
         "table",

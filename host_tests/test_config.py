@@ -146,7 +146,7 @@ WORDS = [
     ("umqtt.port", "1883", 'umqtt.port: "1883" found; a whole number from 1 to 65535 is allowed'),
     ("umqtt.tls", {"ca": "x"}, 'umqtt.tls.ca: "x" found; that file can\'t be opened'),
     ("sensors[0].every_s", 0, "sensors[0].every_s: 0 found; seconds from 0.001 to 86400 are "),
-    ("links", ["http"], 'links[0]: "http" found; allowed: "mqtt", "umqtt", "coap"'),
+    ("links", ["http"], 'links[0]: "http" found; allowed: "mqtt", "umqtt", "coap", "microcoapy"'),
     ("umqtt.hosts", 1, 'umqtt.hosts: unknown key; did you mean "host"?'),
     ("sensor", [], 'sensor: unknown key; did you mean "sensors"?'),
     ("sensors[0].chanels", {}, 'sensors[0].chanels: unknown key; did you mean "channels"?'),

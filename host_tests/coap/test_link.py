@@ -1,4 +1,5 @@
-"""firmware/links/coap.py: does the device, as it runs, deliver whatever the network does?
+"""firmware/links/coap.py and microcoapy.py: does the device, as it runs, deliver whatever the
+network does?
 
 The peer is aiocoap; between the two is a relay that loses what it is told to.
 """
@@ -12,6 +13,7 @@ pytest.importorskip("aiocoap", reason="aiocoap is not installed; type: make setu
 from host_tests.coap.collector import Collector
 from host_tests.faults.udp import TO_SERVER, UdpRelay
 from host_tests.harness.config import config
+from petrel import runtime
 
 ROWS = 60
 DEVICE = "d1"
@@ -25,8 +27,15 @@ def collector():
         yield collector
 
 
+@pytest.fixture(params=["coap", "microcoapy"])
+def link(request):
+    if request.param == "microcoapy" and runtime.microcoapy_folder() is None:
+        pytest.skip("microCoAPy is not here; try: make setup")
+    return request.param
+
+
 @pytest.fixture
-def start(device, tmp_path):
+def start(device, tmp_path, link):
     """Starts a device that publishes to a port: start(port, rows=..., sections as in a config)."""
 
     def run(port, rows=ROWS, flags=("--until-drained",), **sections):
@@ -43,9 +52,9 @@ def start(device, tmp_path):
             **{"reconnect": {"first_s": 0.05, "max_s": 0.2}, **sections},
         )
         made["sensors"][0]["channels"] = {"v": {"column": "v", "decimals": 0}}
-        made["links"] = ["coap"]
-        made["coap"] = {"port": port, "ack_timeout_s": 0.06, "timeout_s": 10,
-                        **sections.get("coap", {})}
+        made["links"] = [link]
+        options = made.pop("options", {})
+        made[link] = {"port": port, "ack_timeout_s": 0.06, "timeout_s": 10, **options}
         return device(made, name=DEVICE, flags=flags)
 
     return run
@@ -78,6 +87,7 @@ def test_every_row_arrives_once_and_in_order(collector, start, faults, seed, evi
     assert ("data", "POST", 50) in kinds and ("status", "PUT", 50) in kinds
 
 
+@pytest.mark.parametrize("link", ["coap"], indirect=True)  # the links share what decides it
 @pytest.mark.parametrize("form, number", [("cbor", 60), ("senml-cbor", 112), ("frame", 65000)])
 def test_the_content_format_says_what_it_is(collector, start, form, number):
     payload = {"format": form, "batch": 30}
@@ -86,6 +96,7 @@ def test_the_content_format_says_what_it_is(collector, start, form, number):
 
 
 @pytest.mark.parametrize("faults", [{}, LOSS], ids=["clean", "20 % lost each way"])
+@pytest.mark.parametrize("link", ["coap"], indirect=True)
 def test_a_message_larger_than_a_datagram_goes_block_wise(collector, start, faults, seed):
     with UdpRelay(collector.port, seed=seed, **faults) as relay:
         sections = {"payload": {"batch": 60}, "limits": {"message_bytes": 8000}}
@@ -120,8 +131,8 @@ def test_a_peer_without_commands_is_no_failure(start):
 def test_readings_outlive_a_peer_that_is_away(collector, start):
     """Everything is lost for a while: the link gives up, the uplink tries again."""
     with UdpRelay(collector.port) as relay:
-        relay.drop(TO_SERVER, *range(20, 60))
-        running = start(relay.port, coap={"timeout_s": 1})
+        relay.drop(TO_SERVER, *range(20, 36))
+        running = start(relay.port, options={"timeout_s": 1})
         assert running.wait_exit(DRAINED_S) == 0
     assert sorted(set(values(collector))) == list(range(ROWS))
     assert any("within 1000 ms" in line or "no acknow" in line for line in running.logs())

@@ -90,7 +90,7 @@ class Engine:
         if not message.token:
             message.token = self.random(32).to_bytes(4, "big")
         exchange = self.send(message, peer, now)
-        exchange.observe = message.get(_OBSERVE) == b""
+        exchange.observe = message.uint(_OBSERVE) == 0
         if group:
             exchange.state = GATHERING
         return exchange

@@ -13,6 +13,7 @@ package("coap", base_path="..", files=(
     "observe.py",
     "params.py",
     "proof.py",
+    "reliable_socket.py",
     "rtt.py",
     "server.py",
     "serving.py",

@@ -185,6 +185,16 @@ def _age(version):
     return [int(part) for part in version.split(".")] if version[0].isdigit() else [999]
 
 
+def microcoapy_folder():
+    """The folder that contains microCoAPy, or None: it can be had only where GitHub can."""
+    places = (BUILD / "microcoapy", LIBRARY_FOLDER.expanduser())
+    return next(filter(is_microcoapy, places), None)
+
+
+def is_microcoapy(folder):
+    return (folder / "microcoapy" / "coap_writer.py").exists()
+
+
 # ---- the image
 
 
@@ -225,10 +235,18 @@ def _image_files(umqtt):
                 files[path.relative_to(ROOT)] = path
     module = _umqtt_module(umqtt)
     files[Path("lib/umqtt") / module.name] = module
+    files.update(microcoapy_files())
     for path in files.values():
         if not path.is_file():
             raise RuntimeError_(f"{path.relative_to(ROOT)} is missing from this copy of Petrel")
     return dict(sorted(files.items()))
+
+
+def microcoapy_files():
+    """{place on the board: file here}, none where there is none."""
+    folder = microcoapy_folder()
+    found = (folder / "microcoapy").glob("*.py") if folder else ()
+    return {Path("lib") / path.relative_to(folder): path for path in found}
 
 
 def _umqtt_module(version):

@@ -11,7 +11,8 @@ from petrel.bench.chip import Bench
 from petrel.errors import report
 
 MEASUREMENTS = ("throughput", "mqtt", "memory", "latency", "journal", "drain", "frames", "coap",
-                "gateway")
+                "gateway",
+                "microcoapy")
 
 
 def main():

@@ -35,6 +35,9 @@ def application(facts, config, source=False):
         module = runtime.umqtt_file(list(runtime.umqtt_folders().values())[-1])
         place = Path("lib/umqtt") / module.name
         files.update([_module(place, module, None, "umqtt.simple", source)])
+    if "microcoapy" in uses.foreign:
+        for place, module in runtime.microcoapy_files().items():
+            files.update([_module(place, module, None, place.stem, source)])
     return dict(sorted(files.items()))
 
 

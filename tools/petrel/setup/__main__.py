@@ -7,6 +7,7 @@ from petrel.setup import (
     PassedOver,
     SetupError,
     libcoap,
+    microcoapy,
     mosquitto,
     port,
     port32,
@@ -15,7 +16,7 @@ from petrel.setup import (
     umqtt_current,
 )
 
-STEPS = (port, umqtt, umqtt_current, typings, port32, mosquitto, libcoap)
+STEPS = (port, umqtt, umqtt_current, typings, port32, mosquitto, libcoap, microcoapy)
 
 
 def main():
