@@ -94,8 +94,7 @@ def _parts(board, config, queue, reserve, sleeper):
         return None
     sensors, channels, clock, vitals, identity, flash = parts
     largest = payload["batch"] * (encoder.most_bytes(channels) + 1) + 1
-    largest = min(largest, getattr(link, "MESSAGE_BYTES", largest))
-    message_bytes = min(largest, config["limits"]["message_bytes"])
+    message_bytes = min(largest, _most_bytes(config, link))
     message_bytes = flash.most_bytes(message_bytes) if flash else message_bytes
     longest = max(message_bytes, 256 + 48 * len(channels))  # the second: the response to `info`
     _forget_checks(encoder)
@@ -144,6 +143,12 @@ def _link(name):
     except ImportError as error:
         log("config", "links[0]: %s" % error)
         return None
+
+
+def _most_bytes(config, link):
+    """The longest message: as the config has it, or less if the link takes no more."""
+    most = config["limits"]["message_bytes"]
+    return min(most, getattr(link, "MESSAGE_BYTES", most))
 
 
 def _outbox(config, parts):
