@@ -11,8 +11,7 @@ from petrel.bench.chip import Bench
 from petrel.errors import report
 
 MEASUREMENTS = ("throughput", "mqtt", "memory", "latency", "journal", "drain", "frames", "coap",
-                "gateway",
-                "microcoapy")
+                "gateway", "microcoapy")
 
 
 def main():
