@@ -23,6 +23,8 @@ def modules(image):
 
 
 def fits(name, port):
+    if name == "firmware.links.microcoapy" and runtime.microcoapy_folder() is None:
+        return False  # it says so itself, and how microCoAPy is had
     if name in APART or name.endswith("._fast") or ONLY.get(name, port) != port:
         return False
     of_boards = name.startswith("firmware.board.") and name.split(".")[2] in OF_BOARDS
