@@ -4,7 +4,8 @@
 
 It is written after the standards' server sections, not after lib/mqtt. It takes responsibility for
 a QoS 2 message with its PUBLISH (section 4.3.3, method B), so that a client that loses its place
-shows as a message that is delivered twice, or never. `taken` is what it was given.
+shows as a message that is delivered twice, or never. `taken` is what it was given. What a client
+sends again on a later connection must have its packet id and DUP.
 """
 
 from host_tests.packets import with_length
@@ -23,6 +24,7 @@ class Session:
 
     def __init__(self):
         self.received = set()  # ids of QoS 2 publishes that are not released
+        self.sent = {}  # message -> (packet id, connection) of its first publish
         self.outgoing = []  # [packet id, topic, payload, qos, state]
         self.next_id = 1
         self.filters = {}
@@ -154,6 +156,8 @@ class Connection:
                 self.aliases[alias] = topic
         if qos == 3 or not topic or b"+" in topic or b"#" in topic or (first & 8 and not qos):
             raise Breach(f"a publish that begins with {first:#x}")
+        if qos:
+            self._check_repetition(first & 8, packet_id, (topic, body[at:], qos))
         code = self.broker.refuse.get(topic, 0)
         new = packet_id not in self.session.received
         if new and not code:
@@ -165,6 +169,13 @@ class Connection:
         kind = PUBACK if qos == 1 else PUBREC
         body = packet_id.to_bytes(2, "big") + (bytes([code]) if code else b"")
         return with_length(kind << 4, body)
+
+    def _check_repetition(self, dup, packet_id, message):
+        """[MQTT-3.3.1-1] [MQTT-4.4.0-1]. The messages of a test have payloads of their own."""
+        session = self.session
+        before, connection = session.sent.setdefault(message, (packet_id, self))
+        if connection is not self and (before != packet_id or not dup):
+            raise Breach(f"{message} again: packet id {before}, now {packet_id}, DUP {dup >> 3}")
 
     def _answer(self, kind, packet_id, body):
         session, wire_id = self.session, packet_id.to_bytes(2, "big")
