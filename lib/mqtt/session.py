@@ -66,7 +66,7 @@ class Engine:
 
     def __init__(
         self, client_id, keepalive_s=60, ack_ms=10_000, clean=True, will=None, username=None,
-        password=None, window=8, out_bytes=1024, in_bytes=512, five=None
+        password=None, window=8, out_bytes=512, in_bytes=512, five=None
     ):
         if not five and ((not clean and not client_id) or (password and username is None)):
             raise ValueError("client id or username missing")  # [MQTT-3.1.3-7] [MQTT-3.1.2-22]

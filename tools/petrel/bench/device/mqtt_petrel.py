@@ -48,14 +48,18 @@ async def cpu():
 
 
 async def heap():
-    """Bytes after the import, and with a connection. mqtt_as has a buffer of 50 bytes."""
+    """Bytes after the import, with a connection, and once WINDOW publishes were under way. mqtt_as
+    has a buffer of 50 bytes.
+    """
     before = used()
     import mqtt.client  # noqa: F401
 
     print(used() - before)
-    made = client(reconnect=None, out_bytes=512, in_bytes=256)
+    made = client(reconnect=None, window=WINDOW)
     await made.connect()
     await publish(made, 1)
+    print(used() - before)
+    await asyncio.gather(*[publish(made, 1) for _ in range(WINDOW)])
     print(used() - before)
     await made.disconnect()
 
