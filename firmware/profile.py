@@ -31,8 +31,9 @@ _KNOWN = const(1)
 _IN_USE = const(2)
 
 _REST = const(300)  # frames until the device learns again
-_ROOM = const(15_000)  # bytes that must be free to learn, in words of 32 bits, and ...
-_ROOM_CHANNEL = const(1_100)  # for each channel
+_ROOM = const(15_000)  # bytes that must be free to learn, in words of 32 bits, ...
+_ROOM_CHANNEL = const(1_100)  # for each channel, and ...
+_ROOM_OTHERS = const(8_000)  # for all else meanwhile: an outage, a backlog in flash, commands
 _IDLE_MS = const(20_000)
 
 
@@ -106,7 +107,7 @@ class Profile:
                 await self._next_frame()
             rest = _REST
             gc.collect()
-            need = _ROOM + _ROOM_CHANNEL * self._encoder.frame.width
+            need = _ROOM + _ROOM_OTHERS + _ROOM_CHANNEL * self._encoder.frame.width
             if gc.mem_free() < (need if sys.maxsize <= 0x7FFFFFFF else 2 * need):
                 log("profile", "too little memory is free to learn from the readings")
                 continue

@@ -68,6 +68,16 @@ def prove_delivered(device, receiver, may_repeat=(), may_lack=(), pace_ms=PACE_M
     return sampled
 
 
+def prove_caught_up(receiver):
+    """What waited has arrived, so that a polite stop, which delivers for 8 s, can deliver all."""
+    sampled = receiver.command("d1", {"cmd": "read"}, SOON_S)["n"]
+    receiver.wait_for(
+        lambda: [r for r in receiver.sequence_report("d1").values() if r.last >= sampled],
+        3 * SOON_S,
+        f"reading {sampled}",
+    )
+
+
 def prove_sound(device):
     """No traceback, no error that ended the app, nothing that the board had to say."""
     for line in device.logs():

@@ -15,6 +15,7 @@ from host_tests.e2e.proofs import (
     prove_schedule_kept,
     prove_sound,
     quick,
+    unsure,
     wait_failures,
 )
 from host_tests.harness import data
@@ -251,7 +252,8 @@ def test_an_outage_longer_than_the_memory(proxy, receiver, device):
         lambda: next(iter(receiver.sequence_report("d1").values())).count >= sampled, 30, "all"
     )
     report = next(iter(receiver.sequence_report("d1").values()))
-    assert (report.missing, report.duplicates, report.last) == ([], [], sampled)
+    assert (report.missing, report.last) == ([], sampled)
+    assert set(report.duplicates) <= unsure(proxy), "more than what was under way at the stop"
     prove_rows(receiver)
     prove_schedule_kept(receiver)
 
