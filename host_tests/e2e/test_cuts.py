@@ -58,6 +58,7 @@ def test_a_cut_after_each_byte(start_mosquitto, device, evidence, direction, las
         started = device(quick(proxy.port, reconnect=reconnect, queue=in_order))
         proxy.wait_for(lambda: subscribed(proxy, last + 1), 60, f"{last} cuts")
         receiver.publish("devices/d1/commands", "", retain=True)
+        assert receiver.command("d1", {"cmd": "ping"})["ok"]
         prove_caught_up(receiver)
         prove_delivered(started, receiver, unsure(proxy))
         assert {failure.why.partition(":")[0] for failure in failures(started)} <= STAGES
