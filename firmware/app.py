@@ -19,7 +19,7 @@ class App:
         self._sampler = sampler
         self._outbox = outbox
         self._uplink = uplink
-        self._parts = (
+        self.parts = (  # what runs side by side; more may be added before `run`
             vitals.run(board.watchdog),
             self._wait_for_stop(),
             self._sample(),
@@ -28,9 +28,9 @@ class App:
             health.run(),
         )
         if health.network:
-            self._parts += (health.network.run(),)
+            self.parts += (health.network.run(),)
         if outbox.flash:
-            self._parts += (outbox.run(vitals),)
+            self.parts += (outbox.run(vitals),)
         self._over = asyncio.Event()
         self._why = None
         self._failure = None
@@ -41,7 +41,7 @@ class App:
         identity = self._identity
         log("app", "Petrel %s, device %s, stream %d" % (VERSION, identity.id, identity.stream))
         asyncio.get_event_loop().set_exception_handler(self._on_error)
-        tasks = [asyncio.create_task(part) for part in self._parts]
+        tasks = [asyncio.create_task(part) for part in self.parts]
         await self._over.wait()
         outbox = self._outbox
         if self._failure:

@@ -19,6 +19,7 @@ from .log import log, uptime
 _APP_BYTES = const(50_000)  # what the application takes beside the queue, in words of 32 bits
 _FRAME_BYTES = const(30_000)  # and for frames, the learning of profiles included
 _FLASH_BYTES = const(32_000)  # what it takes more when the queue is in flash too
+_SERVE_BYTES = const(30_000)  # and its own CoAP server
 _CACHE_BYTES = const(4096)  # RAM for readings that are in flash anyway
 _LEAST_QUEUE = const(2048)  # bytes that the queue gets in any case
 _BUFFER_BYTES = const(1536)  # what the buffers take beside two messages
@@ -70,6 +71,8 @@ def _queue(config):
     asked = options["limit_kb"] * 1024
     if options["durability"] != "ram":
         app_bytes += _FLASH_BYTES
+    if config["serve"]:
+        app_bytes += _SERVE_BYTES
     if options["durability"] == "always":
         asked = min(asked, _CACHE_BYTES)
     if sys.maxsize > 0x7FFFFFFF:
@@ -114,6 +117,8 @@ def _parts(board, config, queue, reserve, sleeper):
     make = sleeper.app if sleeper else App
     commands.app = make(board, identity, vitals, sampler, outbox, uplink, commands, health)
     _attend(encoder, board, identity.stream, vitals, uplink, health, longest)
+    if config["serve"]:
+        _serve(config, identity, clock, sensors, outbox, commands.app)
     return commands.app
 
 
@@ -149,6 +154,18 @@ def _most_bytes(config, link):
     """The longest message: as the config has it, or less if the link takes no more."""
     most = config["limits"]["message_bytes"]
     return min(most, getattr(link, "MESSAGE_BYTES", most))
+
+
+def _serve(config, identity, clock, sensors, outbox, app):
+    from .serve import Serve
+
+    channels, intervals_ms = [], []
+    for sensor, entry in zip(sensors, config["sensors"]):
+        channels += sensor.channels
+        every_ms = _ms(entry["every_s"]) // entry.get("speed", 1)
+        intervals_ms += [every_ms] * len(sensor.channels)
+    served = Serve(config["serve"], identity, clock, channels, intervals_ms, outbox)
+    app.parts += (served.run(),)
 
 
 def _outbox(config, parts):

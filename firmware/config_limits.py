@@ -22,6 +22,10 @@ def limits(config, problem):
     _recorded(config["sensors"], problem)
     if config["payload"]["format"] == "senml-cbor":
         _senml_names(config, problem)
+    if config["serve"]:
+        _link("serve", config["serve"], problem)
+        if config["sleep"] and config["sleep"]["deep"]:
+            problem("serve", "beside sleep.deep", "a device that sleeps can't be asked")
     if config["sleep"]:
         __import__("firmware.config_sleep", None, None, ("check",)).check(config, problem)
     _message(config, problem)

@@ -112,6 +112,7 @@ ROOT = {
             "order": ("oldest_first", "choice", "oldest_first", "newest_first"),
         },
     ),
+    "serve": (None, "table"),
     "sleep": (None, "table"),
     "reconnect": (
         {},

@@ -23,7 +23,7 @@ class DeliveringApp(App):
         App.__init__(self, *parts)
         self._sleeper = sleeper
         self._due = None  # of the reading that ends the sleep
-        self._parts += (self._deliver(),)
+        self.parts += (self._deliver(),)
         self._identity.farewell, self._identity.remember = self._farewell, self._remember
         for kept in sleeper.kept:
             self._outbox.put(*kept)

@@ -36,6 +36,10 @@ CASES = {
     "board.led_inverted": ([True, False], [None, 0, 1, "true", []]),
     "board.safe_pin": ([None, 0, 63, "GP2"], [-1, 64, 2.0, "", "x" * 17, True, [2], {}]),
     "board.country": ([None, "DE"], ["", "D", "DEU", 49, []]),
+    "serve": ([None, {}], [[], 5683]),
+    "serve.host": (["localhost", "127.0.0.1"], ["", "x" * 254, *TEXT]),
+    "serve.port": ([1, 65535, 5683], [0, 65536, 5683.0, "5683", True, None]),
+    "serve.insecure": ([True, False], [None, 0, 1, "true", []]),
     "time": ([None, {}], [[], "pool.ntp.org"]),
     "time.servers": ([[], ["a"] * 4], [None, {}, "pool.ntp.org", ["a"] * 5]),
     "time.servers[0]": (["pool.ntp.org", "192.168.1.1"], ["", "x" * 254, *TEXT]),
@@ -159,6 +163,11 @@ LIMITS = [
     ({"links": ["coap"], "coap": {}}, None),
     ({"links": ["coap"], "coap": None}, "coap: missing; a link needs its section, which may be "),
     ({"links": ["microcoapy"]}, None),
+    ({"serve": {"host": "0.0.0.0", "insecure": True}}, None),
+    (
+        {"serve": {"host": "0.0.0.0"}},
+        'serve.insecure: plain text to 0.0.0.0; only "insecure": true allows it',
+    ),
     (
         {"links": ["microcoapy"], "microcoapy": {"host": "192.0.2.1"}},
         'microcoapy.insecure: plain text to 192.0.2.1; only "insecure": true allows it',

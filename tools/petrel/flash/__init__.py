@@ -99,6 +99,7 @@ def with_defaults(*texts):
         "links": config.get("links") or ["umqtt"],
         "sensors": config.get("sensors") or [],
         "payload": {"format": config.get("payload", {}).get("format", "json")},
+        "serve": config.get("serve"),
     }
 
 

@@ -14,6 +14,7 @@ from petrel import ROOT
 START = ("firmware.start", "firmware.board")
 FOR_THE_HOST = {"firmware.config_check"}
 FOR_FRAMES = {"firmware.profile"}
+FOR_SERVING = {"firmware.serve"}
 FOR_SLEEP = {"firmware.assemble_sleep"}
 
 
@@ -27,6 +28,8 @@ class Uses:
         self._left_out = set(FOR_THE_HOST)
         if config["payload"]["format"] != "frame":
             self._left_out |= FOR_FRAMES
+        if not config.get("serve"):
+            self._left_out |= FOR_SERVING
         if not (config.get("sleep") or {}).get("deep"):
             self._left_out |= FOR_SLEEP
         self._named = {

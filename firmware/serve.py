@@ -1,0 +1,155 @@
+"""The device's own CoAP server (config section `serve`): the latest readings for whoever asks.
+
+    sampler -> put() -> outbox           a reading is noted as it passes
+                 |
+                 v
+    /sensors/<key>     the channel's latest value as text; observable
+    /sensors           the latest of all channels, SenML in JSON (RFC 8428)
+    /status            what the device says of itself at its birth
+    /commands          POST; refused: plain UDP does not tell who asks
+    /.well-known/core  all of these
+
+It runs in the same loop as the link and needs nothing of it. Before the first reading of a channel
+the answer is 5.03, and 4.06 to who wants another format.
+"""
+
+import asyncio
+
+from micropython import const
+
+import udp
+from coap.endpoint import Endpoint
+from coap.message import Message
+from coap.server import Server
+from scaled import text
+
+from .log import log
+
+_TEXT, _JSON, _SENML = const(0), const(50), const(110)
+_CONTENT = const(0x45)
+_FORBIDDEN, _NOT_ACCEPTABLE, _UNAVAILABLE = const(0x83), const(0x86), const(0xA3)
+_CONTENT_FORMAT, _MAX_AGE, _ACCEPT = const(12), const(14), const(17)
+_RETRY_MS = const(10_000)
+
+
+class Serve:
+    """`options` is the config's section, `intervals_ms` each channel's. From now on every reading
+    for `outbox` passes here.
+    """
+
+    def __init__(self, options, identity, clock, channels, intervals_ms, outbox):
+        self._options = options
+        self._clock = clock
+        self._put = outbox.put
+        outbox.put = self.put
+        self._server = None
+        self._values = [_Value(*pair) for pair in zip(channels, intervals_ms)]
+        self._resources = {
+            "sensors": _All(self._values, "devices/" + identity.id + "/"),
+            "status": _Status(identity),
+            "commands": _Commands(),
+        }
+        for value in self._values:
+            self._resources["sensors/" + value.channel.key] = value
+
+    def put(self, due_ms, values, unix_ms=None):
+        """The outbox's, which is called in turn."""
+        number = self._put(due_ms, values, unix_ms)
+        if unix_ms is None:
+            unix_ms = self._clock.unix_ms(due_ms)
+        for i in range(len(values)):
+            if values[i] is not None:
+                value = self._values[i]
+                value.latest, value.unix_ms = values[i], unix_ms
+                if self._server:
+                    self._server.changed(value)
+        return number
+
+    async def run(self):
+        """Serve until cancelled; while the port can't be had, try again."""
+        host, port = self._options["host"], self._options["port"]
+        while True:
+            try:
+                transport = udp.Socket(port, host)
+                break
+            except OSError as error:
+                log("serve", "port %d of %s can't be had (%s)" % (port, host, error))
+                await asyncio.sleep_ms(_RETRY_MS)
+        endpoint = Endpoint(transport, now=self._clock.now)
+        server = self._server = Server(endpoint)
+        server.resources = self._resources
+        server.on_error = lambda error: log("serve", "a request failed: %r" % error)
+        log("serve", "CoAP at port %d of %s" % (port, host))
+        try:
+            await endpoint.run()
+        finally:
+            transport.close()
+
+
+def _answer(payload, content_format, request):
+    """What a resource has, unless another format is wanted."""
+    if request.uint(_ACCEPT) not in (None, content_format):
+        return Message(_NOT_ACCEPTABLE)
+    response = Message(_CONTENT, payload)
+    response.add(_CONTENT_FORMAT, content_format)
+    return response
+
+
+class _Value:
+    """A channel's latest reading."""
+
+    observable = True
+    if_ = "core.s"  # a sensor
+    ct = _TEXT
+
+    def __init__(self, channel, interval_ms):
+        self.channel = channel
+        self.rt = channel.unit
+        self._max_age = max(1, (interval_ms + 999) // 1000)
+        self.latest = self.unix_ms = None
+
+    async def get(self, request):
+        if self.latest is None:
+            return Message(_UNAVAILABLE, b"no reading yet")
+        value = text(self.latest, self.channel.decimals).encode()
+        response = _answer(value, _TEXT, request)
+        response.add(_MAX_AGE, self._max_age)
+        return response
+
+
+class _All:
+    ct = _SENML
+
+    def __init__(self, values, base):
+        self._values, self._base = values, base
+
+    async def get(self, request):
+        records = []
+        for value in self._values:
+            if value.latest is not None:
+                channel = value.channel
+                record = '{"n":"%s","v":%s' % (channel.key, text(value.latest, channel.decimals))
+                if channel.unit:
+                    record += ',"u":"%s"' % channel.unit
+                if value.unix_ms is not None:
+                    record += ',"t":' + text(value.unix_ms, 3)
+                records.append(record + "}")
+        if not records:
+            return Message(_UNAVAILABLE, b"no reading yet")
+        records[0] = '{"bn":"%s",' % self._base + records[0][1:]
+        return _answer(("[" + ",".join(records) + "]").encode(), _SENML, request)
+
+
+class _Status:
+    ct = _JSON
+
+    def __init__(self, identity):
+        self._identity = identity
+
+    async def get(self, request):
+        return _answer(self._identity.birth(), _JSON, request)
+
+
+class _Commands:
+    async def post(self, request):
+        return Message(_FORBIDDEN, b"commands are taken over DTLS only")
