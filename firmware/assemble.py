@@ -17,9 +17,8 @@ from .forget import forget
 from .log import log, uptime
 
 _APP_BYTES = const(50_000)  # what the application takes beside the queue, in words of 32 bits
-_FRAME_BYTES = const(30_000)  # and for frames, the learning of profiles included
+_FRAME_BYTES = const(30_000)  # for frames, the learning of profiles included; or a CoAP server
 _FLASH_BYTES = const(32_000)  # what it takes more when the queue is in flash too
-_SERVE_BYTES = const(30_000)  # and its own CoAP server
 _CACHE_BYTES = const(4096)  # RAM for readings that are in flash anyway
 _LEAST_QUEUE = const(2048)  # bytes that the queue gets in any case
 _BUFFER_BYTES = const(1536)  # what the buffers take beside two messages
@@ -52,9 +51,8 @@ def _config(board):
 
     try:
         config = load(board.config_path, board.parts)
-        for name in ("coap", "microcoapy"):
-            if config[name]:
-                config[name]["format"] = config["payload"]["format"]
+        if config["coap"]:
+            config["coap"]["format"] = config["payload"]["format"]
         return config
     except ConfigError as error:
         for line in error.problems:
@@ -72,7 +70,7 @@ def _queue(config):
     if options["durability"] != "ram":
         app_bytes += _FLASH_BYTES
     if config["serve"]:
-        app_bytes += _SERVE_BYTES
+        app_bytes += _FRAME_BYTES
     if options["durability"] == "always":
         asked = min(asked, _CACHE_BYTES)
     if sys.maxsize > 0x7FFFFFFF:
@@ -85,19 +83,19 @@ def _queue(config):
 
 def _parts(board, config, queue, reserve, sleeper):
     """Make every part and join them; `reserve` is let go of when the buffers are made."""
-    from . import payloads
+    from . import links, payloads
     from .app import App
     from .commands import Commands
     from .health import Health
 
     name, payload = config["links"][0], config["payload"]
-    link, encoder = _link(name), payloads.module(payload["format"])
+    link, encoder = links.module(name), payloads.module(payload["format"])
     parts = sleeper.parts if sleeper else begin(board, config)
-    if link is None or parts is None:
+    if parts is None:
         return None
     sensors, channels, clock, vitals, identity, flash = parts
     largest = payload["batch"] * (encoder.most_bytes(channels) + 1) + 1
-    message_bytes = min(largest, _most_bytes(config, link))
+    message_bytes = min(largest, config["limits"]["message_bytes"])
     message_bytes = flash.most_bytes(message_bytes) if flash else message_bytes
     longest = max(message_bytes, 256 + 48 * len(channels))  # the second: the response to `info`
     _forget_checks(encoder)
@@ -118,7 +116,8 @@ def _parts(board, config, queue, reserve, sleeper):
     commands.app = make(board, identity, vitals, sampler, outbox, uplink, commands, health)
     _attend(encoder, board, identity.stream, vitals, uplink, health, longest)
     if config["serve"]:
-        _serve(config, identity, clock, sensors, outbox, commands.app)
+        module = __import__("firmware.serve", None, None, ("serve",))
+        module.serve(config, identity, clock, sensors, outbox, commands.app)
     return commands.app
 
 
@@ -137,35 +136,6 @@ def begin(board, config, nap=None):
     identity = _identity(board, config, nap)
     flash = _open(board, config, identity, channels, clock, nap)
     return sensors, channels, clock, Vitals(clock), identity, flash
-
-
-def _link(name):
-    """The link's module, or None if a library of others' that it needs is not there."""
-    from . import links
-
-    try:
-        return links.module(name)
-    except ImportError as error:
-        log("config", "links[0]: %s" % error)
-        return None
-
-
-def _most_bytes(config, link):
-    """The longest message: as the config has it, or less if the link takes no more."""
-    most = config["limits"]["message_bytes"]
-    return min(most, getattr(link, "MESSAGE_BYTES", most))
-
-
-def _serve(config, identity, clock, sensors, outbox, app):
-    from .serve import Serve
-
-    channels, intervals_ms = [], []
-    for sensor, entry in zip(sensors, config["sensors"]):
-        channels += sensor.channels
-        every_ms = _ms(entry["every_s"]) // entry.get("speed", 1)
-        intervals_ms += [every_ms] * len(sensor.channels)
-    served = Serve(config["serve"], identity, clock, channels, intervals_ms, outbox)
-    app.parts += (served.run(),)
 
 
 def _outbox(config, parts):

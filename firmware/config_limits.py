@@ -24,8 +24,9 @@ def limits(config, problem):
         _senml_names(config, problem)
     if config["serve"]:
         _link("serve", config["serve"], problem)
-        if config["sleep"] and config["sleep"]["deep"]:
-            problem("serve", "beside sleep.deep", "a device that sleeps can't be asked")
+        __import__("firmware.config_serve", None, None, ("check",)).check(config, problem)
+    if config["microcoapy"]:
+        __import__("firmware.config_microcoapy", None, None, ("check",)).check(config, problem)
     if config["sleep"]:
         __import__("firmware.config_sleep", None, None, ("check",)).check(config, problem)
     _message(config, problem)
@@ -142,9 +143,6 @@ def _message(config, problem):
     for sensor in config["sensors"]:
         every += channels(sensor["channels"])
     most = payloads.module(config["payload"]["format"]).most_bytes(every)
-    room = config["limits"]["message_bytes"]
-    if config["links"] == ["microcoapy"]:
-        room = min(room, 880)  # firmware/links/microcoapy.py
-    if room < most:
-        found = "%d found" % room
+    if config["limits"]["message_bytes"] < most:
+        found = "%d found" % config["limits"]["message_bytes"]
         problem("limits.message_bytes", found, "a reading of these channels takes up to %d" % most)

@@ -1,5 +1,9 @@
 """The rules of the config's section `microcoapy`."""
 
+from micropython import const
+
+_MESSAGE_BYTES = const(880)  # as in firmware/links/microcoapy.py
+
 ROOT = {
     # The peer's name or address.
     "host": ("127.0.0.1", "text", 1, 253),
@@ -12,3 +16,11 @@ ROOT = {
     # true: plain text to another machine all the same; the status says so.
     "insecure": (False, "boolean"),
 }
+
+
+def check(config, problem):
+    """A message is no longer than microCoAPy can send."""
+    config["microcoapy"]["format"] = config["payload"]["format"]
+    if config["links"] == ["microcoapy"]:
+        limits = config["limits"]
+        limits["message_bytes"] = min(limits["message_bytes"], _MESSAGE_BYTES)

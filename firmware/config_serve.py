@@ -8,3 +8,8 @@ ROOT = {
     # true: readings in plain text to whoever asks.
     "insecure": (False, "boolean"),
 }
+
+
+def check(config, problem):
+    if config["sleep"] and config["sleep"]["deep"]:
+        problem("serve", "beside sleep.deep", "a device that sleeps can't be asked")

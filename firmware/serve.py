@@ -153,3 +153,14 @@ class _Status:
 class _Commands:
     async def post(self, request):
         return Message(_FORBIDDEN, b"commands are taken over DTLS only")
+
+
+def serve(config, identity, clock, sensors, outbox, app):
+    """Put a Serve before `outbox` and into `app`."""
+    channels, intervals_ms = [], []
+    for sensor, entry in zip(sensors, config["sensors"]):
+        channels += sensor.channels
+        every_ms = int(entry["every_s"] * 1000 + 0.5) // entry.get("speed", 1)
+        intervals_ms += [every_ms] * len(sensor.channels)
+    served = Serve(config["serve"], identity, clock, channels, intervals_ms, outbox)
+    app.parts += (served.run(),)

@@ -162,6 +162,10 @@ LIMITS = [
     ({"links": ["coap"]}, None),
     ({"links": ["coap"], "coap": {}}, None),
     ({"links": ["coap"], "coap": None}, "coap: missing; a link needs its section, which may be "),
+    (
+        {"serve": {}, "sleep": {"deep": True}},
+        "serve: beside sleep.deep; a device that sleeps can't be asked",
+    ),
     ({"links": ["microcoapy"]}, None),
     ({"serve": {"host": "0.0.0.0", "insecure": True}}, None),
     (

@@ -4,7 +4,7 @@
     open():  resolve, PUT the birth to devices/{id}/status, GET devices/{id}/commands with Observe
     run():   calls `loop` whenever something may have come; registers again when nothing was heard
              for Max-Age
-    send():  as `firmware/links/rest.py` has it, at most MESSAGE_BYTES: microCoAPy knows no blocks,
+    send():  as `firmware/links/rest.py` has it, at most 880 bytes: microCoAPy knows no blocks,
              and leaves out a payload without a word when its message comes near 1024 bytes
 """
 # pyright: reportMissingImports=false
@@ -28,7 +28,7 @@ try:
 except ImportError:
     raise ImportError("microCoAPy is missing; mip install github:insighio/microCoAPy")
 
-MESSAGE_BYTES = const(880)  # beside header, host, and a path with an id of 64 bytes
+_MESSAGE_BYTES = const(880)  # beside header, host, and a path with an id of 64 bytes
 _GET = const(1)
 _OBSERVE = const(6)
 _COMMANDS = b"commands"  # a token; it tells notifications from answers
@@ -53,8 +53,8 @@ class Link(Rest):
         if self._client is None:
             raise LinkError("lost", "the link is closed")
         size = len(message.payload)
-        if size > MESSAGE_BYTES:
-            raise ValueError("%d bytes; microCoAPy takes %d" % (size, MESSAGE_BYTES))
+        if size > _MESSAGE_BYTES:
+            raise ValueError("%d bytes; microCoAPy takes %d" % (size, _MESSAGE_BYTES))
         packet = CoapPacket()
         packet.method = self.method(message)
         packet.payload = message.payload
