@@ -419,3 +419,19 @@ def test_what_must_be_saved_says_so():
     assert made.next_event() == "publish" and not changed()
     made.accept(9)
     assert changed()
+
+
+def test_a_pubcomp_that_knows_no_such_id_is_an_end_like_any_other():
+    """[MQTT-4.3.3-1] 0x92 (5): PUBREL was repeated, after its PUBCOMP was lost."""
+    made = engine(5)
+    made.connect(JUST_BELOW)
+    take(made)
+    made.receive(b"\x20\3\0\0\0", JUST_BELOW)
+    assert made.next_event() == "connack"
+    made.publish("t", b"x", 2)
+    take(made)
+    made.receive(b"\x50\2\0\1", JUST_BELOW)
+    assert made.next_event() is None
+    take(made)
+    made.receive(b"\x70\3\0\1\x92", JUST_BELOW)
+    assert (made.next_event(), made.packet_id, made.code) == ("acked", 1, 0)
