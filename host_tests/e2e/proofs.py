@@ -69,12 +69,16 @@ def prove_delivered(device, receiver, may_repeat=(), may_lack=(), pace_ms=PACE_M
 
 
 def prove_caught_up(receiver):
-    """What comes is fresh, so that a polite stop, which delivers for 8 s, can deliver all."""
-    receiver.wait_for(
-        lambda: [r for r in receiver.readings("d1")[-1:] if r.ts > time.time() - 2],
-        3 * SOON_S,
-        "a fresh reading",
-    )
+    """What comes is fresh, or all of the recording came: now a polite stop, which delivers for
+    8 s, can deliver all.
+    """
+    end = len(data.rows(data.MOTE, data.MOTE_CHANNELS))
+
+    def fresh():
+        newest = receiver.readings("d1")[-1:]
+        return [r for r in newest if r.ts > time.time() - 2 or r.seq == end]
+
+    receiver.wait_for(fresh, 3 * SOON_S, "a fresh reading")
 
 
 def prove_sound(device):

@@ -52,6 +52,7 @@ def prove_all_arrived(started, receiver, may_repeat=()):
     prove_sound(started)
 
 
+@pytest.mark.alone  # 64 KB leave 3: a slow machine does at once what a device does in turn
 @pytest.mark.parametrize(("batch", "times"), [(1, "recorded"), (5, "device")])
 def test_delivery_through_an_outage(proxy, receiver, small, umqtt, figure, batch, times):
     started = small(
@@ -72,6 +73,7 @@ def test_delivery_through_an_outage(proxy, receiver, small, umqtt, figure, batch
     figure("heap free after the outage", health_of(receiver, 2)["free"], "bytes")
 
 
+@pytest.mark.alone
 def test_large_and_many_commands(mosquitto, receiver, small):
     started = small(mosquitto.port, "--until-drained")
     receiver.wait_readings("d1", 20, SOON_S)

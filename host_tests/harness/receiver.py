@@ -63,6 +63,7 @@ class Receiver:
     def __init__(self, port, topic="devices/#", username=None, password=None, host="127.0.0.1"):
         self._topic = topic
         self._messages, self._changed = [], threading.Condition()
+        self._decoded = {}  # device -> [its Decoder, how many messages it has seen, readings]
         self.redelivered = 0
         self.subscriptions, self._refused = 0, None
         self._ids = itertools.count(1)
@@ -155,14 +156,18 @@ class Receiver:
 
         Those in frames whose profile has not come are not among them.
         """
-        decoder, found = Decoder(), []
-        for message in self.messages(device):
-            if message.topic.endswith("/profile"):
+        known = self._decoded.setdefault(device, [Decoder(), 0, []])
+        decoder, seen, found = known
+        with self._changed:
+            fresh = self._messages[seen:]
+        known[1] += len(fresh)
+        for message in fresh:
+            if message.topic == f"devices/{device}/profile":
                 found += decoder.learn(message.topic, message.payload)
-            elif message.topic.endswith("/data"):
+            elif message.topic == f"devices/{device}/data":
                 with contextlib.suppress(Waiting):
                     found += decoder.decode(message.topic, message.payload)
-        return found
+        return list(found)
 
     def wait_readings(self, device, n, deadline_s):
         """Waits until at least `n` readings (duplicates counted) came; returns all."""
