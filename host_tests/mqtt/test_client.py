@@ -138,10 +138,11 @@ def test_the_broker_starts_again(device, start_mosquitto, protocol, persistent):
 @PROTOCOLS
 def test_a_second_client_with_our_name_takes_over(device, mosquitto, protocol):
     """We are told (5.0), or lose the connection, and come back; nothing hangs."""
-    device.ask("session", mosquitto.port, None, {"client_id": "twin", "protocol": protocol},
-               [["wait", 400], ["publish", "t", 0, 5, 1]])
-    time.sleep(0.2)
     with Chip("mqtt_client") as twin:
+        twin.call("session", mosquitto.port, None, {"client_id": "early"}, [["wait", 1]])
+        device.ask("session", mosquitto.port, None, {"client_id": "twin", "protocol": protocol},
+                   [["wait", 1500], ["publish", "t", 0, 5, 1]])
+        time.sleep(0.3)  # far less than it waits, far more than connecting takes
         twin.call("session", mosquitto.port, None, {"client_id": "twin"}, [["wait", 20]])
     result = device.answer()
     assert result["told"] == [None, 0] and result["connections"] == 2

@@ -20,6 +20,7 @@ from paho.mqtt.client import topic_matches_sub
 from petrel.errors import one_line
 from petrel.gateway.pace import Pace, Refused, Retry
 from petrel.gateway.spool import Reader
+from petrel.gateway.threads import in_thread
 
 MOST_LOOKED_AT = 1000  # messages a read, of which a sink may want few
 _SAY_EVERY = 10  # failures in a row
@@ -79,7 +80,7 @@ class Feed:
     async def _next(self):
         """(messages that the sink wants, id up to which they are all that it wants)."""
         last, most = self._sending or None, MOST_LOOKED_AT
-        found = await asyncio.to_thread(self._reader.after, self.cursor, most, last)
+        found = await in_thread(self._reader.after, self.cursor, most, last)
         wanted = [message for message in found if self._wants(message)]
         if len(wanted) > self.pace.size and not last:
             wanted = wanted[: self.pace.size]
@@ -111,7 +112,7 @@ class Feed:
 
     async def _retry_dead(self):
         """Deliver one dead letter that is to be tried again; False if there is none."""
-        letters = await asyncio.to_thread(self._reader.dead, self.sink.name, 1, 1)
+        letters = await in_thread(self._reader.dead, self.sink.name, 1, 1)
         for number, _, message in letters:
             reason = None
             try:

@@ -7,12 +7,12 @@ The number of the last message lies in the same database and changes in the same
 reading is in it exactly once, whatever is killed when.
 """
 
-import asyncio
 import contextlib
 import json
 import sqlite3
 
 from petrel.gateway.pace import Refused, Retry
+from petrel.gateway.threads import in_thread
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS readings (device TEXT, stream INTEGER, number INTEGER, channel TEXT,
@@ -38,10 +38,10 @@ class Database:
         self._db = None
 
     async def open(self, spool_name):
-        return await asyncio.to_thread(self._open, spool_name)
+        return await in_thread(self._open, spool_name)
 
     async def deliver(self, messages, key):
-        await asyncio.to_thread(self._write, messages)
+        await in_thread(self._write, messages)
 
     async def close(self):
         if self._db:
