@@ -22,7 +22,7 @@ setup: ## set up .venv, MicroPython and Mosquitto, and nothing else
 	$(SETUP) --again
 	@echo "Ready. Try: make demo"
 
-# Two phases: side by side, then what measures time. Status 5: ARGS select nothing there.
+# Two phases: side by side, then what depends on time. Status 5: ARGS select nothing there.
 test: ## run the tests, JOBS=3 at a time; ARGS="-k name" narrows them
 	$(SETUP) --need-mosquitto
 	@$(BIN)/python -m pytest --phase=together -n $(JOBS) --dist worksteal $(ARGS); beside=$$?; \

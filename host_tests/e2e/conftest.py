@@ -1,5 +1,7 @@
 """A device behind a proxy."""
 
+from pathlib import Path
+
 import pytest
 
 from host_tests.e2e.proofs import SOON_S, quick
@@ -11,3 +13,11 @@ def running(proxy, receiver, device):
     started = device(quick(proxy.port))
     receiver.wait_readings("d1", 20, SOON_S)
     return started
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Whoever else computes makes a device late, and its connection slow."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.alone)

@@ -31,7 +31,6 @@ def test_a_session_passes_the_wrap_of_packet_ids(proxy, receiver, umqtt):
     assert [p.packet_id for p in proxy.packets(TO_CLIENT, PUBACK)] == sent[1:]
 
 
-@pytest.mark.alone
 @pytest.mark.long
 @pytest.mark.timeout(180)
 def test_a_session_of_more_messages_than_there_are_packet_ids(
