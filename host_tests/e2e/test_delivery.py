@@ -68,7 +68,7 @@ def test_every_row(mosquitto, receiver, device, umqtt, sensor, speed, batch, qos
     if times == "recorded":
         assert [r.ts for r in readings] == [row.time for row in rows]
     else:
-        prove_schedule(readings, lambda n: (n - 1) * int(every_s * 1000) // speed)
+        prove_schedule(readings, lambda n: (n - 1) * round(every_s * 1000) // speed)
         assert begun - 1 <= readings[0].ts <= readings[-1].ts <= time.time()
     messages = receiver.messages("d1", "data")
     assert {m.qos for m in messages} == {qos}

@@ -38,13 +38,13 @@ def test_a_session_of_more_messages_than_there_are_packet_ids(
 ):
     settings = quick(
         mosquitto.port,
-        sensor={"speed": 25_000, "loop": True},
+        sensor={"speed": 12_500, "loop": True},
         limits={"publish_per_s": 100_000},
         # On a busy machine it samples faster than it sends; in RAM that keeps its order.
-        queue={"limit_kb": 1024, "durability": "ram"},
+        queue={"limit_kb": 4096, "durability": "ram"},
         umqtt={"timeout_s": 10},
     )
-    started = device(settings, flags=["--heap", "4M"])
+    started = device(settings, flags=["--heap", "12M"])
     receiver.wait_readings("d1", 100, SOON_S)
     before = health_after_a_new_birth(mosquitto, receiver, 2)
     begun, count = time.monotonic(), len(receiver.messages("d1", "data"))
