@@ -21,7 +21,7 @@ def wake(board, config):
     """
     board.watchdog(_WATCHDOG_MS)
     power = _power(board)
-    interval_ms = min(int(s["every_s"] * 1000 + 0.5) // s.get("speed", 1) for s in config["sensors"])
+    interval_ms = min(int(s["every_s"] * 1000) // s.get("speed", 1) for s in config["sensors"])
     nap = unpack(power.carried())
     if nap.stream:
         uptime.now()
