@@ -76,6 +76,13 @@ def test_umqtt_comes_along_where_the_board_has_none():
         assert not any("umqtt" in place for place in places(without, link="mqtt"))
 
 
+def test_what_keeps_a_session_comes_with_qos_2_alone():
+    wanted = config(link="mqtt") | {"mqtt": {"qos": 2}}
+    assert "firmware/once.py" in application(ESP32, wanted, source=True)
+    assert "firmware/once.py" not in places(link="mqtt")
+    assert not any(place.startswith("lib/mqtt/") for place in places())
+
+
 def test_what_starts_stays_as_source():
     files = application(ESP32, config())
     assert {"boot.py", "main.py", "switch.py"} <= set(files)

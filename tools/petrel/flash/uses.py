@@ -15,6 +15,7 @@ START = ("firmware.start", "firmware.board")
 FOR_THE_HOST = {"firmware.config_check"}
 FOR_FRAMES = {"firmware.profile"}
 FOR_SERVING = {"firmware.serve"}
+FOR_QOS_2 = {"firmware.once"}
 FOR_SLEEP = {"firmware.assemble_sleep"}
 
 
@@ -28,6 +29,8 @@ class Uses:
         self._left_out = set(FOR_THE_HOST)
         if config["payload"]["format"] != "frame":
             self._left_out |= FOR_FRAMES
+        if all((config.get(name) or {}).get("qos") != 2 for name in config["links"]):
+            self._left_out |= FOR_QOS_2
         if not config.get("serve"):
             self._left_out |= FOR_SERVING
         if not (config.get("sleep") or {}).get("deep"):
