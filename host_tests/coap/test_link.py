@@ -116,8 +116,10 @@ def test_a_command_is_run_once_and_answered(collector, start, faults, seed):
             collector.command(b'{"id":"c%d","cmd":"ping"}' % number)
             collector.wait_for(lambda c, n=number: len(c.of("responses")) >= n)
         assert running.stop() == 0
-    answers = [json.loads(payload) for payload in collector.of("responses")]
-    assert [answer["id"] for answer in answers] == ["c1", "c2"]
+    answers = [json.loads(payload)["id"] for payload in collector.of("responses")]
+    assert list(dict.fromkeys(answers)) == ["c1", "c2"]
+    given_up = sum("no acknowledgement" in line for line in running.logs())
+    assert len(answers) - 2 <= given_up, "one whose acknowledgements are all lost is sent again"
 
 
 def test_a_peer_without_commands_is_no_failure(start):

@@ -137,6 +137,10 @@ def test_commands_to_a_real_device(mosquitto, receiver, device, gateway):
 
     async def talk():
         async with Client(running) as client:
+            for _ in range(100):  # until the gateway has heard of it too
+                if (await client.ask("POST", path, {"cmd": "ping"}))[0] != 404:
+                    break
+                await asyncio.sleep(0.05)
             answers = await asyncio.gather(*(
                 client.ask("POST", path, {"cmd": cmd, "id": 1})
                 for cmd in ("ping", "info", "nonsense")
