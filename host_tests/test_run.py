@@ -43,6 +43,7 @@ def lives():
 """
 HANG = "while True: time.sleep(1)\n"
 FEED_UNTIL_STOPPED = """
+print("wdt 1000")  # armed before anybody can stop it
 note("ready")
 poll = select.poll()
 poll.register(sys.stdin, select.POLLIN)
