@@ -74,7 +74,7 @@ class Mqtt:
 class Http:
     """listen: address:port; "" for none. token: what every request must bring. cert, key: PEM
     files, for TLS. body_kb, connections: limits, of a request's body and a WebSocket's message,
-    and of connections at one time. sources: devices may send over HTTP and WebSocket.
+    and of connections at one time.
     """
 
     listen: str = "127.0.0.1:8080"

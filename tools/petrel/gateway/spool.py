@@ -15,7 +15,6 @@ deleted all the same, and counted as `lost` for each sink that lacked them.
 One thread writes (`petrel.gateway.writer`); a Reader may be used beside it.
 """
 
-import contextlib
 import fcntl
 import json
 import random
@@ -23,6 +22,7 @@ import sqlite3
 from pathlib import Path
 
 from petrel.errors import Failure
+from petrel.gateway import sqlite
 from petrel.gateway.intake import Intake
 from petrel.gateway.message import Arrival, Message
 from petrel.ledger import Ledger
@@ -63,9 +63,7 @@ class Spool:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(self.path.with_name("lock"))
-            self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
+            self._db = sqlite.opened(self.path)
             self._make()
             self.intake = self._load()
         except (OSError, sqlite3.Error) as error:
@@ -97,17 +95,9 @@ class Spool:
 
     # ---- writing
 
-    @contextlib.contextmanager
     def transaction(self):
-        """All of it or nothing."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):  # SQLite may have ended it itself
-                self._db.execute("ROLLBACK")
-            raise
+        """All of it or nothing, as a context manager."""
+        return sqlite.transaction(self._db)
 
     def store(self, messages, changes):
         """Write messages and what changed with them, inside of a transaction; returns them with

@@ -11,6 +11,7 @@ import contextlib
 import json
 import sqlite3
 
+from petrel.gateway import sqlite
 from petrel.gateway.pace import Refused, Retry
 from petrel.gateway.threads import in_thread
 
@@ -51,11 +52,7 @@ class Database:
         self._spool = spool_name
         with self._explained():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(
-                self.path, timeout=5, isolation_level=None, check_same_thread=False
-            )
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
+            self._db = sqlite.opened(self.path)
             self._db.executescript(_SCHEMA)
             query = "SELECT last FROM cursors WHERE spool = ?"
             row = self._db.execute(query, (spool_name,)).fetchone()
@@ -69,23 +66,12 @@ class Database:
             if not rows:
                 rest.append((self._spool, message.id, message.time_ms / 1000,
                              message.topic, message.data))
-        with self._explained(), self._transaction():
+        with self._explained(), sqlite.transaction(self._db):
             self._db.executemany("INSERT OR IGNORE INTO readings VALUES (?, ?, ?, ?, ?, ?)",
                                  readings)
             self._db.executemany("INSERT OR IGNORE INTO messages VALUES (?, ?, ?, ?, ?)", rest)
             self._db.execute("INSERT INTO cursors VALUES (?, ?) ON CONFLICT DO UPDATE SET "
                              "last = max(last, excluded.last)", (self._spool, messages[-1].id))
-
-    @contextlib.contextmanager
-    def _transaction(self):
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):
-                self._db.execute("ROLLBACK")
-            raise
 
     @contextlib.contextmanager
     def _explained(self):
