@@ -8,12 +8,10 @@
 
 import asyncio
 
-import tcp
 import udp
 from coap.client import Client, RequestError
 from coap.endpoint import Endpoint
 from coap.message import ProtocolError
-from coap.params import Params
 
 from . import LinkError, Message
 from .rest import Rest
@@ -23,10 +21,7 @@ class Link(Rest):
     """`options` is the config's section `coap`, with the readings' `format` beside."""
 
     def __init__(self, options, identity, clock, on_command, message_bytes=1024, resolver=None):
-        super().__init__(options, identity, on_command)
-        self._clock = clock
-        self._params = Params(int(options["ack_timeout_s"] * 1000))
-        self.resolver = resolver or tcp.Resolver()
+        super().__init__(options, identity, clock, on_command, resolver)
         self._transport = self._serving = self._client = self._peer = None
         self._commands = None  # the Observation
 
@@ -58,21 +53,17 @@ class Link(Rest):
             self.drop()
 
     async def connect(self):
-        options, identity = self.options, self.identity
-        try:
-            _, self._peer = self.resolver.resolve(options["host"], options["port"] or 5683)
-        except tcp.ConnectError as error:
-            raise LinkError(error.stage, error.text)
+        self._peer = self.resolve()
         rtt = None
-        if options["adaptive"]:
+        if self.options["adaptive"]:
             from coap.rtt import Estimates
 
             rtt = Estimates()
         self._transport = udp.Socket()
-        endpoint = Endpoint(self._transport, self._params, rtt, self._clock.now)
+        endpoint = Endpoint(self._transport, self.params, rtt, self.clock.now)
         self._client = Client(endpoint)
         self._serving = asyncio.create_task(endpoint.run())
-        await self.send(Message("status", identity.birth()))
+        await self.send(Message("status", self.identity.birth()))
         self._commands = self._client.observe((self._peer, self.path("commands")))
         try:
             response = await self._next_command()

@@ -13,9 +13,7 @@ import asyncio
 
 from micropython import const
 
-import tcp
 from coap.observe import Order
-from coap.params import Params
 from coap.reliable_socket import ReliableSocket, host_and_port
 from wake import Wake
 
@@ -39,10 +37,7 @@ class Link(Rest):
     """`options` is the config's section `microcoapy`, with the readings' `format` beside."""
 
     def __init__(self, options, identity, clock, on_command, message_bytes=1024, resolver=None):
-        super().__init__(options, identity, on_command)
-        self._clock = clock
-        self._params = Params(int(options["ack_timeout_s"] * 1000))
-        self.resolver = resolver or tcp.Resolver()
+        super().__init__(options, identity, clock, on_command, resolver)
         self._client = self._socket = self._looking = None
         self._where = None  # (host, port)
         self._order = None  # of notifications, while we observe
@@ -64,7 +59,7 @@ class Link(Rest):
     async def run(self):
         try:
             while self._order:
-                wait = self._order.due_ms - self._clock.now()
+                wait = self._order.due_ms - self.clock.now()
                 if wait > 0:
                     await asyncio.sleep_ms(wait)  # a notification may put it off meanwhile
                 else:
@@ -74,13 +69,8 @@ class Link(Rest):
             self.drop()
 
     async def connect(self):
-        options = self.options
-        try:
-            _, address = self.resolver.resolve(options["host"], options["port"] or 5683)
-        except tcp.ConnectError as error:
-            raise LinkError(error.stage, error.text)
-        self._where = host_and_port(address)
-        self._socket = ReliableSocket(None, self._params, self._failed)
+        self._where = host_and_port(self.resolve())
+        self._socket = ReliableSocket(None, self.params, self._failed)
         client = self._client = Coap()
         client.debug = False
         client.responseCallback = self._heard
@@ -106,10 +96,10 @@ class Link(Rest):
         if not sent and number:
             raise LinkError("ack", "microCoAPy could not send; it has said why")
         answers[number] = None
-        end = self._clock.now() + self.timeout_ms
+        end = self.clock.now() + self.timeout_ms
         try:
             while answers[number] is None:
-                left = end - self._clock.now()
+                left = end - self.clock.now()
                 if left <= 0:
                     raise LinkError("ack", "no answer within %d ms" % self.timeout_ms)
                 await self._some.wait_ms(left)
@@ -152,7 +142,7 @@ class Link(Rest):
         if self._order is None:
             self._order = Order()
             self.last_command = command
-        if self._order.take(options, self._clock.now()):
+        if self._order.take(options, self.clock.now()):
             self.take_command(command)
 
     def drop(self):

@@ -13,6 +13,9 @@ import asyncio
 
 from micropython import const
 
+import tcp
+from coap.params import Params
+
 from ..log import log
 from . import LinkError, Message
 
@@ -34,10 +37,13 @@ class Rest:
     window = 1  # NSTART (RFC 7252, section 4.7)
     owed = ()
 
-    def __init__(self, options, identity, on_command):
+    def __init__(self, options, identity, clock, on_command, resolver):
         self.options = options
         self.identity = identity
+        self.clock = clock
         self.on_command = on_command
+        self.params = Params(int(options["ack_timeout_s"] * 1000))
+        self.resolver = resolver or tcp.Resolver()
         self.timeout_ms = int(options["timeout_s"] * 1000)
         self.last_command = None
         self._paths = {}
@@ -52,6 +58,13 @@ class Rest:
         except BaseException:
             self.drop()
             raise
+
+    def resolve(self):
+        """The peer's address."""
+        try:
+            return self.resolver.resolve(self.options["host"], self.options["port"] or 5683)[1]
+        except tcp.ConnectError as error:
+            raise LinkError(error.stage, error.text)
 
     async def close(self, why):
         """Say goodbye within the time-out."""
