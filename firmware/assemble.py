@@ -102,8 +102,8 @@ def _parts(board, config, queue, reserve, sleeper):
     reserve.clear()
     commands = Commands(board, identity, clock, vitals, channels)
     link = link.Link(config[name], identity, clock, commands.receive, longest)
-    ms = min(_ms(s["every_s"]) // s.get("speed", 1) for s in config["sensors"])
-    more = identity.id, ms, payload["batch"]
+    intervals = [interval_ms(entry) for entry in config["sensors"]]
+    more = identity.id, min(intervals), payload["batch"]
     encoder = encoder.Encoder(channels, identity.stream, *more)
     parts = queue, encoder, len(channels), clock, message_bytes, link.window
     outbox = flash.outbox(parts, more) if flash else _outbox(config, parts)
@@ -117,7 +117,7 @@ def _parts(board, config, queue, reserve, sleeper):
     _attend(encoder, board, identity.stream, vitals, uplink, health, longest)
     if config["serve"]:
         module = __import__("firmware.serve", None, None, ("serve",))
-        module.serve(config, identity, clock, sensors, outbox, commands.app)
+        module.serve(config["serve"], identity, clock, sensors, intervals, outbox, commands.app)
     return commands.app
 
 
@@ -223,6 +223,11 @@ def _forget_checks(module):
     for name in ("rules", "check", "most_bytes"):
         if hasattr(module, name):
             delattr(module, name)
+
+
+def interval_ms(entry):
+    """How often a reading of a configured sensor is due."""
+    return _ms(entry["every_s"]) // entry.get("speed", 1)
 
 
 def _ms(seconds):

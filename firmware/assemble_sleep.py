@@ -6,7 +6,7 @@ import sys
 
 from micropython import const
 
-from .assemble import begin
+from .assemble import begin, interval_ms
 from .log import uptime
 from .nap import unpack
 from .sleeping import Sleeper
@@ -21,25 +21,25 @@ def wake(board, config):
     """
     board.watchdog(_WATCHDOG_MS)
     power = _power(board)
-    interval_ms = min(int(s["every_s"] * 1000) // s.get("speed", 1) for s in config["sensors"])
+    interval = min([interval_ms(entry) for entry in config["sensors"]])
     nap = unpack(power.carried())
     if nap.stream:
         uptime.now()
         counted = nap.wake_ms + power.awake_ms()
-        uptime.elapsed = nap.follow(counted, board.wall_ms(), interval_ms)
+        uptime.elapsed = nap.follow(counted, board.wall_ms(), interval)
     parts = begin(board, config, nap)
     if parts is None:
         return None
     sensors, _, clock, vitals, identity, _ = parts
     clock.offset = nap.offset
     nap.stream, nap.before = identity.stream, identity.before
-    sleeper = Sleeper(power, config, nap, parts, interval_ms)
+    sleeper = Sleeper(power, config, nap, parts, interval)
     sampler = sleeper.sampler = WakingSampler(sleeper, clock, vitals)
     for sensor, entry in zip(sensors, config["sensors"]):
         every_ms = int(entry["every_s"] * 1000 + 0.5)
         sampler.add(sensor, entry["driver"], every_ms, entry.get("speed", 1))
     # A reading that should have been taken an interval ago is left out.
-    sampler.start(max(nap.next_ms, clock.now() - interval_ms + 1))
+    sampler.start(max(nap.next_ms, clock.now() - interval + 1))
     sleeper.wake()
     return sleeper
 

@@ -155,12 +155,11 @@ class _Commands:
         return Message(_FORBIDDEN, b"commands are taken over DTLS only")
 
 
-def serve(config, identity, clock, sensors, outbox, app):
-    """Put a Serve before `outbox` and into `app`."""
+def serve(options, identity, clock, sensors, intervals, outbox, app):
+    """Put a Serve before `outbox` and into `app`; `intervals` of the sensors, in ms."""
     channels, intervals_ms = [], []
-    for sensor, entry in zip(sensors, config["sensors"]):
+    for sensor, interval in zip(sensors, intervals):
         channels += sensor.channels
-        every_ms = int(entry["every_s"] * 1000 + 0.5) // entry.get("speed", 1)
-        intervals_ms += [every_ms] * len(sensor.channels)
-    served = Serve(config["serve"], identity, clock, channels, intervals_ms, outbox)
+        intervals_ms += [interval] * len(sensor.channels)
+    served = Serve(options, identity, clock, channels, intervals_ms, outbox)
     app.parts += (served.run(),)
