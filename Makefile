@@ -12,15 +12,19 @@ SOAKED := host_tests/e2e/test_wifi.py host_tests/test_boards.py \
 SETUP  := @$(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo bench fuzz soak flash lint
+.PHONY: help setup setup-services test demo bench fuzz soak flash lint
 
 help: ## this list
 	@echo "make TARGET, where TARGET is one of"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
 
 setup: ## set up .venv, MicroPython and Mosquitto, and nothing else
 	$(SETUP) --again
 	@echo "Ready. Try: make demo"
+
+setup-services: ## RabbitMQ, PostgreSQL, Chromium, tshark, which some tests need; none is left running
+	$(SETUP)
+	@$(BIN)/python -m petrel.setup.services
 
 # Two phases: side by side, then what depends on time. Status 5: ARGS select nothing there.
 test: ## run the tests, JOBS=3 at a time; ARGS="-k name" narrows them

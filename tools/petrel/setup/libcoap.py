@@ -11,16 +11,17 @@ _NAMES = ("coap-server", "coap-server-openssl", "coap-server-notls")
 
 
 def provide():
-    if _find() is None:
+    if find() is None:
         for command in mosquitto.installers("libcoap3-bin", "libcoap"):
             if not mosquitto.succeeds(command):
                 break
-    found = _find()
+    found = find()
     if found is None:
         raise PassedOver("not installed, so some tests of CoAP are skipped; Debian has it "
                          "in libcoap3-bin, Homebrew in libcoap")
     return found
 
 
-def _find():
+def find():
+    """The path of its server, or None."""
     return next(filter(None, map(shutil.which, _NAMES)), None)

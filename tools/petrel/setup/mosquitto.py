@@ -32,15 +32,21 @@ def installers(debian="mosquitto", homebrew="mosquitto"):
     """The commands to run in turn; none if installing would need a password."""
     if shutil.which("brew"):
         return [["brew", "install", homebrew]]
-    if not shutil.which("apt-get"):
-        return []
-    rights = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    if rights and not (shutil.which("sudo") and succeeds([*rights, "true"])):
+    may = rights() if shutil.which("apt-get") else None
+    if may is None:
         return []
     return [
-        [*rights, "apt-get", "update"],
-        [*rights, "apt-get", "install", "-y", "--no-install-recommends", debian],
+        [*may, "apt-get", "update"],
+        [*may, "apt-get", "install", "-y", "--no-install-recommends", debian],
     ]
+
+
+def rights():
+    """What to put before a command that only root may run; None if that asks for a password."""
+    if os.geteuid() == 0:
+        return []
+    sudo = ["sudo", "-n"]
+    return sudo if shutil.which("sudo") and succeeds([*sudo, "true"]) else None
 
 
 def succeeds(command):
