@@ -87,15 +87,12 @@ class Http:
     @property
     def address(self):
         """(host, port)."""
-        host, _, port = self.listen.rpartition(":")
-        return host.strip("[]"), int(port)
+        return _address(self.listen)
 
     def check(self):
         if not self.listen:
             return
-        host, _, port = self.listen.rpartition(":")
-        if not host or not port.isdecimal() or int(port) > 65535:
-            raise Misuse(f"http.listen: '{self.listen}' is no address:port, like 127.0.0.1:8080")
+        _check_listen("http.listen", self.listen, 8080)
         if bool(self.cert) != bool(self.key):
             raise Misuse("http.cert and http.key go together")
         if not is_loopback(self.address[0]) and not (self.cert and self.token):
@@ -103,6 +100,29 @@ class Http:
                          "that needs http.cert and http.key for TLS, and an http.token")
         if self.token and len(self.token) < 16:
             raise Misuse("http.token: 16 characters at least, as `openssl rand -hex 16` makes")
+
+
+@dataclasses.dataclass
+class Coap:
+    """listen: address:port for CoAP without encryption, on this machine only; "" for none.
+    body_kb: the largest message, all its blocks together.
+    """
+
+    listen: str = ""
+    body_kb: int = _limited(64, 1, 65536)
+
+    @property
+    def address(self):
+        """(host, port)."""
+        return _address(self.listen)
+
+    def check(self):
+        if not self.listen:
+            return
+        _check_listen("coap.listen", self.listen, 5683)
+        if not is_loopback(self.address[0]):
+            raise Misuse(f"coap.listen: {self.address[0]} can be reached from other machines, to "
+                         "which CoAP is not served without encryption")
 
 
 @dataclasses.dataclass
@@ -154,6 +174,7 @@ class Config:
     spool: Spool = dataclasses.field(default_factory=Spool)
     mqtt: Mqtt = dataclasses.field(default_factory=Mqtt)
     http: Http = dataclasses.field(default_factory=Http)
+    coap: Coap = dataclasses.field(default_factory=Coap)
     database: Database = dataclasses.field(default_factory=Database)
     webhook: list[Webhook] = dataclasses.field(default_factory=list)
     folder: Path = dataclasses.field(default=Path(), metadata={"own": True})
@@ -166,6 +187,17 @@ class Config:
         names = [hook.name for hook in self.webhook]
         if len({*names, "database"}) <= len(names):
             raise Misuse("webhook.name: every sink needs a name of its own")
+
+
+def _address(listen):
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _check_listen(name, listen, port):
+    host, _, found = listen.rpartition(":")
+    if not host or not found.isdecimal() or int(found) > 65535:
+        raise Misuse(f"{name}: '{listen}' is no address:port, like 127.0.0.1:{port}")
 
 
 def is_loopback(host):

@@ -10,6 +10,7 @@ from petrel.readings import device_of
 OTHER = "other"
 KINDS = ("data", "status", "health", "responses", "profile", "commands")
 """The last level of `devices/{id}/...`; anything else is OTHER."""
+_IDS = range(1, 65)  # bytes of a device's id
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,6 +50,15 @@ def kind_of(topic):
     return kind if place == "devices" and kind in KINDS else OTHER
 
 
+def is_device_id(text):
+    """Whether it can stand in a topic as a device's id (docs/WIRE.md)."""
+    try:
+        length = len(text.encode())
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return length in _IDS and text.isprintable() and not set(text) & set("/+#")
+
+
 def readings_text(readings):
     """JSON text of one reading, or of an array of several."""
     items = [_reading_object(reading) for reading in readings]
@@ -84,6 +94,6 @@ def _refuse(name):
 
 
 __all__ = [
-    "KINDS", "OTHER", "Arrival", "Message", "device_of", "kind_of", "plain_text", "readings_text",
-    "timestamp",
+    "KINDS", "OTHER", "Arrival", "Message", "device_of", "is_device_id", "kind_of", "plain_text",
+    "readings_text", "timestamp",
 ]

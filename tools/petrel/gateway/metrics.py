@@ -24,6 +24,9 @@ class Metrics:
             ("undecodable", "Messages that are not even text", intake.undecodable),
             ("frames_dropped", "Frames whose profile never came", intake.decoder.dropped),
             ("commits", "Transactions of the spool", service.writer.commits),
+            ("coap_taken", "Messages over CoAP", service.coap.taken),
+            ("coap_refused", "Messages over CoAP that could not be taken", service.coap.refused),
+            ("coap_odd", "Datagrams that are no CoAP", service.coap.odd),
             ("viewers_too_slow", "Viewers who did not read", service.hub.too_slow),
         ):
             yield CounterMetricFamily(f"petrel_{name}", text, value)

@@ -2,7 +2,8 @@
 
     MQTT -----.                                        .--> database
     HTTP -----+--> writer --> spool --(a Feed each)----+--> webhook
-    WebSocket-'      '--> what was committed just now --> viewers, commands that wait
+    WebSocket-+      '--> what was committed just now --> viewers, commands that wait
+    CoAP -----'
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from petrel.gateway.metrics import Metrics
 from petrel.gateway.sinks.database import Database
 from petrel.gateway.sinks.hub import Hub
 from petrel.gateway.sinks.webhook import Webhook
+from petrel.gateway.sources.coap import CoapSource
 from petrel.gateway.sources.http import DISK_S, HttpSource
 from petrel.gateway.sources.mqtt import MqttSource
 from petrel.gateway.spool import Spool
@@ -50,6 +52,7 @@ class Service:
         self._loop = asyncio.get_running_loop()
         self.hub = Hub()
         self.http = HttpSource(self.take, self.hub, config.http.body_kb << 10)
+        self.coap = CoapSource(config.coap, self.take, say)
         self.commands = Commands(self._send, self._status)
         self.web = Web(config.http, [self.http, Api(self, Metrics(self))])
 
@@ -73,14 +76,16 @@ class Service:
             await stored
 
     def _send(self, device, text):
-        if self.http.send(device, text):
+        if self.http.send(device, text) or self.coap.send(device, text):
             return
         if self.mqtt is None:
             raise Unreachable(409, f"{device} is not connected")
         self.mqtt.publish(f"devices/{device}/commands", text)
 
     def _status(self, device):
-        return {} if device in self.http.sockets else self.spool.intake.status(device)
+        if device in self.http.sockets or device in self.coap.mailboxes:
+            return {}
+        return self.spool.intake.status(device)
 
     async def run(self):
         """Until SIGTERM or Ctrl-C."""
@@ -92,11 +97,14 @@ class Service:
             if self.config.http.listen:
                 await self.web.start()
                 say(f"listens on {self.config.http.address[0]}:{self.web.port}")
+            if self.config.coap.listen:
+                await self.coap.start()
             if self.mqtt:
                 self.mqtt.start()
             await self._until_ended(tasks)
         finally:
             await self.http.close()
+            await self.coap.stop()
             await self.web.stop()
             if self.mqtt:
                 await asyncio.to_thread(self.mqtt.stop)
@@ -128,6 +136,7 @@ class Service:
         self.hub.broadcast(messages)
         for message in messages:
             if message.kind == "responses":
+                self.coap.answered(message.device)
                 self.commands.answered(message.device, parsed(message.data))
         self.wake()
 

@@ -12,13 +12,12 @@ from aiohttp import WSMsgType, web
 
 from petrel.errors import Misuse, one_line
 from petrel.gateway.intake import parsed
-from petrel.gateway.message import KINDS, Arrival
+from petrel.gateway.message import KINDS, Arrival, is_device_id
 from petrel.gateway.sinks.hub import Viewer
 from petrel.listen import check_filter
 
 DISK_S = 10  # a message that is not on disk by then is refused: send it again
 _HEARTBEAT_S = 30
-_IDS = range(1, 65)  # bytes of a device's id
 
 
 class HttpSource:
@@ -118,7 +117,7 @@ class HttpSource:
 
 def check_device(device):
     """Raises 400 for an id that can't stand in a topic (docs/WIRE.md)."""
-    if len(device.encode()) not in _IDS or not device.isprintable() or set(device) & set("/+#"):
+    if not is_device_id(device):
         raise web.HTTPBadRequest(
             reason="a device's id has 1 to 64 bytes, printable and without /, + and #"
         )
