@@ -46,7 +46,7 @@ class Ours:
         """
         steps = [step if step in (None, "close") else _request(*step) for step in steps]
         told = self._chip.call(
-            "watch", self._port, self._ack_ms, path.split("/"), steps, _hex(options),
+            "watch", self._port, self._ack_ms, path.split("/"), steps, in_hex(options),
             0 if confirmable else 1, deadline_s=60,
         )
         return [_answer(one) for one in told]
@@ -54,12 +54,12 @@ class Ours:
 
 def _request(code, path, payload=b"", options=(), query=(), confirmable=True):
     return {
-        "code": code, "path": path.split("/"), "payload": payload.hex(), "options": _hex(options),
-        "query": list(query), "type": 0 if confirmable else 1,
+        "code": code, "path": path.split("/"), "payload": payload.hex(),
+        "options": in_hex(options), "query": list(query), "type": 0 if confirmable else 1,
     }
 
 
-def _hex(options):
+def in_hex(options):
     return [(number, value.hex()) for number, value in options]
 
 

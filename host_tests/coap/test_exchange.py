@@ -57,7 +57,7 @@ def test_one_delivery_or_one_failure_on_both_sides(respond, kind):
             assert asked == 1 and rest[1].payload == b"x"
         elif asked:  # what was run, was it reported? A separate response has an end of its own
             ends = wire.server.told("acknowledged") + wire.server.told("failed")
-            assert len(ends) == (respond is not piggybacked or kind == NON), bits
+            assert len(ends) == (respond is not piggybacked and kind == CON), bits
         if not bits:
             assert name == "response"
     assert "response" in outcomes
@@ -314,6 +314,33 @@ def test_a_server_that_is_flooded_says_so():
     refusal = decode(wire.server.engine.next_out()[0])
     assert (refusal.code, refusal.uint(14)) == (0x9D, 10)
     assert wire.server.engine.serving.refused == 1
+
+
+def test_what_is_not_confirmable_leaves_nothing_behind():
+    wire = Wire()
+    wire.answer = lambda incoming, message: wire.respond(incoming)
+    engine = wire.server.engine
+    mids = set()
+    for number in range(100):
+        engine.receive(b"\x50\x02" + number.to_bytes(2, "big"), f"peer {number}", EDGE)
+        wire._take_events(wire.server)
+        mids.add(decode(engine.next_out()[0]).mid)
+    assert len(mids) == 100
+    assert not engine.exchanges and len(engine.serving.table) == 24
+
+
+def test_a_late_answer_for_which_there_is_no_room_is_lost_and_its_request_forgotten_in_time():
+    wire = Wire()
+    engine, serving = wire.server.engine, wire.server.engine.serving
+    engine.receive(b"\x40\x02\0\1", "client", EDGE)
+    engine.on_timer(engine.deadline())
+    incoming = engine.next_event()[1]
+    for _ in range(32):
+        engine.request(Message(GET), "a", EDGE)
+    with pytest.raises(OSError, match="too many"):
+        serving.respond(incoming, Message(CONTENT), EDGE)
+    engine.on_timer(EDGE + 1_000_000)
+    assert not serving.table
 
 
 def test_cached_replies_stay_within_their_memory():

@@ -2,6 +2,7 @@
 # pyright: reportIncompatibleMethodOverride=false
 
 import asyncio
+import gc
 import sys
 
 import udp
@@ -39,6 +40,12 @@ class Test(Plain):
 
     async def delete(self, request):
         return None
+
+
+class Heap(Plain):
+    async def get(self, request):
+        gc.collect()
+        return str(gc.mem_alloc()).encode(), 0
 
 
 class Separate(Plain):
@@ -130,6 +137,7 @@ def _resources():
     large = Observed()
     large.times = 1000
     yield "test", Test()
+    yield "heap", Heap()
     yield "separate", Separate()
     yield "seg1/seg2/seg3", Plain()
     yield "query", Query()

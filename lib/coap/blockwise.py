@@ -168,16 +168,17 @@ class Uploads:
             return request.payload, None
         number, more, szx = block
         key = (request.peer, key, request.get(_REQUEST_TAG))
-        self._open = [entry for entry in self._open if entry[2] > now]
-        entry = self._find(key)
+        entry = self._find(key, now)
         start, size = number * (16 << szx), len(request.payload)
         if more and size != 16 << szx:
             return None, _BAD_REQUEST
-        if start + size > self._limit or (request.uint(_SIZE1) or 0) > self._limit:
-            self._close(entry)
+        large = max(start + size, request.uint(_SIZE1) or 0) > self._limit
+        if entry and (large or not number):
+            self._open.remove(entry)
+            entry = None
+        if large:
             return None, _TOO_LARGE
         if not number:
-            self._close(entry)
             if len(self._open) >= self._bodies:
                 self._open.pop(0)
             entry = [key, bytearray(), 0]
@@ -188,8 +189,17 @@ class Uploads:
         entry[2] = now + self._patience_ms
         if more:
             return None, _CONTINUE
-        self._close(entry)
+        self._open.remove(entry)
         return bytes(entry[1]), None
+
+    def _find(self, key, now):
+        found = None
+        for entry in list(self._open):
+            if entry[2] <= now:
+                self._open.remove(entry)
+            elif entry[0] == key:
+                found = entry
+        return found
 
     def answer_into(self, response, request):
         """Add the Block1 option that an answer to a block must bear, and how much may come."""
@@ -201,13 +211,3 @@ class Uploads:
             response.add(_BLOCK1, number << 4 | more << 3 | szx)
         if response.code == _TOO_LARGE:
             response.add(_SIZE1, self._limit)
-
-    def _find(self, key):
-        for entry in self._open:
-            if entry[0] == key:
-                return entry
-        return None
-
-    def _close(self, entry):
-        if entry:
-            self._open.remove(entry)

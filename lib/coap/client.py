@@ -9,12 +9,14 @@ A response is a Message, whatever its code. Bodies of any size go block-wise by 
 
 from wake import Wake
 
-from .message import CON, Message, const
+from .message import Message, const
 
 _URI_PATH = const(11)
 _CONTENT_FORMAT = const(12)
 _URI_QUERY = const(15)
 _BLOCK2 = const(23)
+_ECHO = const(252)
+_UNAUTHORIZED = const(0x81)
 _LARGEST = const(1024)  # bytes of a body in one datagram
 
 
@@ -27,6 +29,17 @@ def _method(code):
         return self.request(code, uri, payload, format, **more)
 
     return method
+
+
+def asks_for_proof(response, request):
+    """Whether the server wants to know that our address is ours, before it answers: then
+    `request` has the proof now (Echo; RFC 9175, section 2.3).
+    """
+    echo = response.get(_ECHO)
+    if response.code != _UNAUTHORIZED or echo is None or request.get(_ECHO) is not None:
+        return False
+    request.add(_ECHO, echo)
+    return True
 
 
 class Client:
@@ -50,6 +63,8 @@ class Client:
         event = exchange.event or (0, 0, "no response in time")
         if event[0] != "response":
             raise RequestError(event[2])
+        if asks_for_proof(event[2], message):
+            return await self.exchange(message.copy(), peer, timeout_ms)
         return event[2]
 
     async def request(
@@ -59,7 +74,7 @@ class Client:
         payload=b"",
         format=None,
         options=(),
-        type=CON,
+        type=0,
         timeout_ms=None,
         write=None,
     ):
@@ -87,7 +102,7 @@ class Client:
             await download(self, message, peer, response, write, timeout_ms)
         return response
 
-    def message(self, code, uri, options, type=CON):
+    def message(self, code, uri, options, type=0):
         """A request and the peer to send it to."""
         message = Message(code, type=type)
         if isinstance(uri, str):

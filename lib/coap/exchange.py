@@ -18,11 +18,20 @@ hangs a `coap.serving.Serving` on the engine. Without one every request is refus
 Times are integer milliseconds of any clock that never runs backwards.
 """
 
-from .message import ACK, CON, NON, RST, ProtocolError, const, decode
+from .message import ProtocolError, const, decode
 from .params import Params
 
-QUEUED, SENT, ACKED, OBSERVING, GATHERING, DONE = 0, 1, 2, 3, 4, 5
+_QUEUED = const(0)
+_SENT = const(1)
+_ACKED = const(2)
+_OBSERVING = const(3)
+_GATHERING = const(4)
+_DONE = const(5)
 
+_CON = const(0)  # as in message.py; a name that is imported takes memory
+_NON = const(1)
+_ACK = const(2)
+_RST = const(3)
 _OBSERVE = const(6)
 _EXCHANGES = const(32)  # of ours at once
 _HEARD = const(12)  # separate responses remembered, so that a duplicate is acknowledged again
@@ -40,7 +49,7 @@ class Exchange:
         self.datagram = datagram  # cut to header and token when it needs no repeating any more
         self.peer = peer
         self.left = left  # transmissions that may still follow the first
-        self.state = QUEUED
+        self.state = _QUEUED
         self.due_ms = None  # when it is repeated or given up
         self.timeout_ms = 0
         self.observe = False  # it asks for notifications
@@ -73,7 +82,7 @@ class Engine:
         self._heard = []  # [(peer, mid, until)]
         self._out = []  # [(datagram, peer)]
         self.events = []
-        self._mid = random(16)
+        self.mid = random(16)  # of the last message that was sent
         self.limit_bytes = limit_bytes
         self.retransmissions = 0
         self.rejected = 0  # messages that were malformed, or answers to nothing
@@ -92,7 +101,7 @@ class Engine:
         exchange = self.send(message, peer, now)
         exchange.observe = message.uint(_OBSERVE) == 0
         if group:
-            exchange.state = GATHERING
+            exchange.state = _GATHERING
         return exchange
 
     def send(self, message, peer, now, left=None):
@@ -102,11 +111,11 @@ class Engine:
         """
         if len(self.exchanges) >= _EXCHANGES:
             raise OSError("too many exchanges")
-        if message.type != CON:
+        if message.type != _CON:
             left = 0
         elif left is None:
             left = self.params.max_retransmit
-        self._mid = message.mid = self._mid + 1 & 0xFFFF
+        self.mid = message.mid = self.mid + 1 & 0xFFFF
         exchange = Exchange(self.encode(message), peer, left)
         self.exchanges.append(exchange)
         self._start(now)
@@ -116,8 +125,8 @@ class Engine:
         """Forget an exchange: answers that still come are refused by RST, which also ends an
         observation (RFC 7641, section 3.6).
         """
-        if exchange.state != DONE:
-            self._set(exchange, DONE, now)
+        if exchange.state != _DONE:
+            self._set(exchange, _DONE, now)
             self._start(now)
 
     def encode(self, message):
@@ -142,11 +151,12 @@ class Engine:
 
     def deadline(self):
         """When `on_timer` has something to do, or None."""
-        first = self.serving.deadline() if self.serving else None
-        for exchange in self.exchanges:
-            due = exchange.due_ms
-            if due is not None and (first is None or due < first):
-                first = due
+        first = None
+        for entries in (self.exchanges, self.serving.table if self.serving else ()):
+            for entry in entries:
+                due = entry.due_ms
+                if due is not None and (first is None or due < first):
+                    first = due
         return first
 
     def next_out(self):
@@ -169,17 +179,17 @@ class Engine:
         except ProtocolError:
             self.rejected += 1
             if len(data) >= 4 and data[0] >> 4 == 4:  # a confirmable message of version 1
-                self.reply(RST, data[2] << 8 | data[3], peer)
+                self.reply(_RST, data[2] << 8 | data[3], peer)
             return
         message.peer = peer
-        if message.type >= ACK:
+        if message.type >= _ACK:
             self._answered(message, now)
         elif 0 < message.code < 0x20 and self.serving:
             self.serving.receive(message, len(data), now)
         elif 0x40 <= message.code < 0xC0:
             self._response(message, now)
-        elif message.type == CON:  # a ping, a request to a mere client, a reserved code
-            self.reply(RST, message.mid, peer)
+        elif message.type == _CON:  # a ping, a request to a mere client, a reserved code
+            self.reply(_RST, message.mid, peer)
         self._start(now)
 
     def reply(self, kind, mid, peer):
@@ -191,25 +201,25 @@ class Engine:
     def _set(self, exchange, state, now):
         exchange.state = state
         exchange.due_ms = None
-        if state == DONE:
+        if state == _DONE:
             self.exchanges.remove(exchange)
-        elif state in (ACKED, OBSERVING):
+        elif state in (_ACKED, _OBSERVING):
             exchange.datagram = exchange.datagram[: 4 + (exchange.datagram[0] & 15)]
             exchange.left = 0
-            if state == ACKED:
+            if state == _ACKED:
                 exchange.due_ms = now + self.params.lifetime_ms
 
     def _start(self, now):
         """Send what is queued and may go: `nstart` confirmable messages a peer at once (4.7)."""
         for exchange in self.exchanges:
-            if exchange.due_ms is None and exchange.state in (QUEUED, GATHERING):
+            if exchange.due_ms is None and exchange.state in (_QUEUED, _GATHERING):
                 if exchange.datagram[0] >> 4 != 4:  # no confirmable one
                     params = self.params
                     wait = exchange.is_request()
                     wait = params.transmit_wait_ms if wait else params.ack_timeout_ms
                     exchange.due_ms = now + wait
-                    if exchange.state == QUEUED:
-                        exchange.state = SENT
+                    if exchange.state == _QUEUED:
+                        exchange.state = _SENT
                 elif not self._may_go(exchange, now):
                     continue
                 self.put_out(exchange.datagram, exchange.peer)
@@ -218,7 +228,7 @@ class Engine:
         params = self.params
         left = params.nstart
         for other in self.exchanges:
-            if other.state == SENT and other.peer == exchange.peer:
+            if other.state == _SENT and other.peer == exchange.peer:
                 left -= other.datagram[0] >> 4 == 4
         if left <= 0:
             return False
@@ -228,7 +238,7 @@ class Engine:
         spread = base * (params.ack_random_percent - 100) // 100
         exchange.timeout_ms = base + (spread * self.random(10) >> 10)
         exchange.due_ms = now + exchange.timeout_ms
-        exchange.state = SENT
+        exchange.state = _SENT
         return True
 
     def _overdue(self, exchange, now):
@@ -238,7 +248,7 @@ class Engine:
             exchange.due_ms = now + exchange.timeout_ms
             self.retransmissions += 1
             self.put_out(exchange.datagram, exchange.peer)
-        elif exchange.state == SENT and exchange.datagram[0] >> 4 == 4:
+        elif exchange.state == _SENT and exchange.datagram[0] >> 4 == 4:
             self._end(exchange, now, "no acknowledgement")
         elif exchange.is_request():
             self._end(exchange, now, "no response")
@@ -247,7 +257,7 @@ class Engine:
 
     def _end(self, exchange, now, failure=None):
         """It failed for a reason, or was acknowledged."""
-        self._set(exchange, DONE, now)
+        self._set(exchange, _DONE, now)
         if failure:
             self.events.append(("failed", exchange, failure))
         else:
@@ -260,7 +270,7 @@ class Engine:
         for exchange in self.exchanges:
             datagram = exchange.datagram
             if (
-                exchange.state == SENT
+                exchange.state == _SENT
                 and datagram[2] << 8 | datagram[3] == message.mid
                 and exchange.peer == message.peer
             ):
@@ -272,9 +282,9 @@ class Engine:
 
     def _end_of(self, exchange, message, now):
         code = exchange.datagram[1]
-        if message.type == RST and code:
+        if message.type == _RST and code:
             self._end(exchange, now, "reset by the peer")
-        elif message.type == RST:  # the answer to a ping
+        elif message.type == _RST:  # the answer to a ping
             self._end(exchange, now)
         elif message.code:
             if 0x40 <= message.code < 0xC0 and exchange.is_token(message.token) and code < 0x20:
@@ -282,52 +292,47 @@ class Engine:
             else:
                 self.rejected += 1
         elif 0 < code < 0x20:
-            self._set(exchange, ACKED, now)
+            self._set(exchange, _ACKED, now)
         elif code:
-            if self.serving:
-                self.serving.prove(message.peer)
+            if self.serving and self.serving.proofs:
+                self.serving.proofs.prove(message.peer)
             self._end(exchange, now)
 
     def _response(self, message, now):
         """A response that comes by itself: it belongs to the request whose token it bears."""
-        if self._is_heard(message, now):
-            if message.type == CON:
-                self.reply(ACK, message.mid, message.peer)
-            return
+        for peer, mid, until in self._heard:
+            if mid == message.mid and now < until and peer == message.peer:
+                if message.type == _CON:
+                    self.reply(_ACK, mid, peer)
+                return
         for exchange in self.exchanges:
             if (
-                SENT <= exchange.state <= GATHERING
+                _SENT <= exchange.state <= _GATHERING
                 and exchange.is_request()
                 and exchange.is_token(message.token)
-                and (exchange.peer == message.peer or exchange.state == GATHERING)
+                and (exchange.peer == message.peer or exchange.state == _GATHERING)
             ):
                 break
         else:
             self.rejected += 1
-            self.reply(RST, message.mid, message.peer)
+            self.reply(_RST, message.mid, message.peer)
             return
         lifetime = self.params.lifetime_ms
-        if message.type == NON:
+        if message.type == _NON:
             lifetime = self.params.non_lifetime_ms
         else:
-            self.reply(ACK, message.mid, message.peer)
+            self.reply(_ACK, message.mid, message.peer)
         if len(self._heard) >= _HEARD:
             self._heard.pop(0)
         self._heard.append((message.peer, message.mid, now + lifetime))
         self._deliver(exchange, message, now)
 
-    def _is_heard(self, message, now):
-        for peer, mid, until in self._heard:
-            if mid == message.mid and now < until and peer == message.peer:
-                return True
-        return False
-
     def _deliver(self, exchange, message, now):
         if message.bad is not None:
             return self._end(exchange, now, "critical option %d" % message.bad)
-        if exchange.state != GATHERING:
+        if exchange.state != _GATHERING:
             goes_on = (
                 exchange.observe and message.code < 0x80 and message.get(_OBSERVE) is not None
             )
-            self._set(exchange, OBSERVING if goes_on else DONE, now)
+            self._set(exchange, _OBSERVING if goes_on else _DONE, now)
         self.events.append(("response", exchange, message))

@@ -18,7 +18,10 @@ except ImportError:
         return value
 
 
-CON, NON, ACK, RST = 0, 1, 2, 3
+CON = const(0)
+NON = const(1)
+ACK = const(2)
+RST = const(3)
 
 _OPTIONS = const(40)  # of one message; who sends more means no good
 _TEXT = const(1 << 16)
@@ -86,6 +89,14 @@ class Message:
             at -= 1
         self.options.insert(at, (number, value))
 
+    def copy(self, but=None):
+        """The same once more, under an id and a token to come; without the option `but`."""
+        message = Message(self.code, self.payload, self.type)
+        for option in self.options:
+            if option[0] != but:
+                message.options.append(option)
+        return message
+
     def get(self, number):
         """The first value of an option, as bytes, or None."""
         for known, value in self.options:
@@ -95,7 +106,11 @@ class Message:
 
     def all(self, number):
         """Every value of an option, in order."""
-        return [value for known, value in self.options if known == number]
+        values = []  # a comprehension would be a function more to keep
+        for known, value in self.options:
+            if known == number:
+                values.append(value)
+        return values
 
     def uint(self, number):
         """An option's value as an integer, or None."""
@@ -107,7 +122,10 @@ class Message:
         size = 4 + len(self.token)
         last = 0
         for number, value in self.options:
-            size += 1 + _more(number - last) + _more(len(value)) + len(value)
+            size += 1 + len(value)
+            for n in (number - last, len(value)):
+                if n >= 13:
+                    size += 1 if n < 269 else 2
             last = number
         return size + 1 + len(self.payload) if len(self.payload) else size
 
@@ -149,10 +167,6 @@ def _put_option(buffer, at, delta, value):
 
 def _nibble(n):
     return n if n < 13 else 13 if n < 269 else 14
-
-
-def _more(n):
-    return 0 if n < 13 else 1 if n < 269 else 2
 
 
 def _put_more(buffer, at, n):

@@ -12,8 +12,8 @@ observed. A peer that does not answer raises RequestError.
 
 import asyncio
 
-from .client import RequestError
-from .message import Message, const
+from .client import RequestError, asks_for_proof
+from .message import const
 from .observe import Order
 
 _OBSERVE = const(6)
@@ -49,6 +49,9 @@ class Observation:
                 self._over = True
                 raise RequestError(event[2])
             response = event[2]
+            if asks_for_proof(response, self._request):
+                self._register()
+                continue
             goes_on = response.get(_OBSERVE) is not None and response.code < 0x80
             if not goes_on:
                 self._over = True
@@ -57,7 +60,8 @@ class Observation:
             if response.get(_BLOCK2) is not None:
                 from .transfer import download
 
-                await download(self._client, self._request, self._peer, response, None, None)
+                request = self._request.copy(_OBSERVE)
+                await download(self._client, request, self._peer, response, None, None)
             return response
 
     async def close(self):
@@ -65,8 +69,8 @@ class Observation:
         if self._exchange and not self._over:
             self._over = True
             self._forget()
-            farewell = self._copy()
-            farewell.options = [one for one in farewell.options if one[0] != _OBSERVE]
+            farewell = self._request.copy(_OBSERVE)
+            farewell.token = self._request.token
             farewell.add(_OBSERVE, 1)
             await self._client.exchange(farewell, self._peer)
 
@@ -74,7 +78,8 @@ class Observation:
         """Ask for notifications, again under the same token."""
         endpoint = self._client.endpoint
         self._forget()
-        request = self._copy()
+        request = self._request.copy()
+        request.token = self._request.token
         self._exchange = endpoint.engine.request(request, self._peer, endpoint.now())
         self._exchange.waiter = self
         self._request.token = request.token
@@ -84,12 +89,6 @@ class Observation:
         endpoint = self._client.endpoint
         if self._exchange:
             endpoint.engine.cancel(self._exchange, endpoint.now())
-
-    def _copy(self):
-        request = Message(1, type=self._request.type)
-        request.token = self._request.token
-        request.options = list(self._request.options)
-        return request
 
     def set(self):
         """The exchange has an event for us."""

@@ -13,8 +13,10 @@ One notification is under way to an observer at a time (section 4.5.1); every so
 confirmable, so that one that went away is noticed.
 """
 
-from .message import CON, NON, const
+from .message import const
 
+_CON = const(0)
+_NON = const(1)
 _OBSERVE = const(6)
 _MAX_AGE = const(14)
 _KEPT = (15, 17, 23)  # Uri-Query, Accept, Block2: what a representation depends on
@@ -55,9 +57,12 @@ class Observer:
         self.peer = request.peer
         self.token = request.token
         self.resource = resource
-        self.confirmable = request.type == CON
+        self.confirmable = request.type == _CON
         self.room = room  # bytes that may be sent while the peer's address is not proven, or None
-        self.options = [option for option in request.options if option[0] in _KEPT]
+        self.options = []
+        for option in request.options:
+            if option[0] in _KEPT:
+                self.options.append(option)
         self.stale = False
         self.exchange = None  # the notification that is under way
         self.count = 0  # notifications so far
@@ -104,6 +109,9 @@ class Observers:
         """An observer to whom a notification may be sent now, or None."""
         for observer in self.all:
             if observer.stale and observer.exchange is None:
+                proofs = self._engine.serving.proofs
+                if proofs is None or proofs.is_proven(observer.peer):
+                    observer.room = None
                 return observer
         return None
 
@@ -113,34 +121,22 @@ class Observers:
         message.token = observer.token
         observer.count += 1
         if message.code >= 0x80:
-            self._remove(observer)
+            self.cancel(observer.peer, observer.token)
         else:
             message.add(_OBSERVE, self._next())
             if not observer.confirmable and observer.count % self._every:
-                message.type = NON
-        left = self._left(observer, message)
-        if left is not None and left < 0:
-            self._remove(observer)  # it has not proven that it wants any of this
-            return
+                message.type = _NON
+        left = None  # how often it may be repeated: as often as any message
+        if observer.room is not None:
+            message.type = _CON  # its acknowledgement is a proof
+            size = message.size()
+            left = observer.room // size - 1
+            observer.room -= size * (left + 1)
+            if left < 0:  # it has not proven that it wants any of this
+                self.cancel(observer.peer, observer.token)
+                return
         exchange = observer.exchange = self._engine.send(message, observer.peer, now, left)
         exchange.waiter = self
-
-    def _left(self, observer, message):
-        """How often a notification may be repeated; None as often as any message."""
-        if self.room(observer) is None:
-            return None
-        message.type = CON  # its acknowledgement is a proof
-        size = message.size()
-        left = observer.room // size - 1
-        observer.room -= size * (left + 1)
-        return left
-
-    def room(self, observer):
-        """Bytes that may be sent to an observer before it has proven its address, or None."""
-        proofs = self._engine.serving.proofs
-        if proofs is None or proofs.is_proven(observer.peer):
-            observer.room = None
-        return observer.room
 
     def set(self):
         """Notifications are no longer under way: take what became of them."""
@@ -153,10 +149,6 @@ class Observers:
                     self.all.append(observer)
         if self.on_free:
             self.on_free()
-
-    def _remove(self, observer):
-        if observer in self.all:
-            self.all.remove(observer)
 
     def _next(self):
         self._number = self._number + 1 & 0xFFFFFF

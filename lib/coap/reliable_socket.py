@@ -25,7 +25,7 @@ import time
 from ticks import Uptime
 
 from .endpoint import random
-from .exchange import OBSERVING, Engine
+from .exchange import Engine
 from .message import ACK, Message, ProtocolError, const, decode
 
 _DATAGRAM = const(1024)  # all that microCoAPy reads
@@ -34,6 +34,7 @@ _BURST = const(8)  # datagrams looked at for one that is for microCoAPy
 _OWED = const(8)  # requests that it may leave unanswered
 _STEP_MS = const(5)
 _INTERNAL = const(0xA0)
+_OBSERVING = const(3)  # a state, as in exchange.py
 
 
 class ReliableSocket:
@@ -176,7 +177,7 @@ class ReliableSocket:
         known = exchange.waiter
         message.mid, message.token = known
         message.type = ACK
-        if not self._hand(message) and exchange.state != OBSERVING:
+        if not self._hand(message) and exchange.state != _OBSERVING:
             self._failed(known, "a response that microCoAPy can't read")
 
     def _asked(self, incoming, message, now):

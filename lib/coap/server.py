@@ -32,10 +32,12 @@ _CONTENT_FORMAT = const(12)
 _URI_QUERY = const(15)
 _BLOCK2 = const(23)
 _BLOCK1 = const(27)
-_PROXY = (35, 39)
+_PROXY_URI = const(35)
+_PROXY_SCHEME = const(39)
 _BAD_REQUEST = const(0x80)
 _NOT_FOUND = const(0x84)
 _NOT_ALLOWED = const(0x85)
+_INCOMPLETE = const(0x88)
 _INTERNAL = const(0xA0)
 _BUSY = const(0xA3)
 _NO_PROXY = const(0xA5)
@@ -58,7 +60,7 @@ class Server:
         self._observers_limit = observers
         self.observers = None  # an Observers once somebody observes
         self._uploads = Uploads(limit=body_bytes)
-        self._kept = []  # [(key, body, etag, the response's options, code)]
+        self._kept = []  # [(peer, key, the response as it was made)]
         self._task = self._notifying = None
         self.resources = {}
         self.on_error = None  # called with what a resource raised
@@ -105,37 +107,41 @@ class Server:
         self._endpoint.flush()
 
     async def _answer(self, incoming, request):
-        if any(request.get(option) is not None for option in _PROXY):
+        if request.get(_PROXY_URI) or request.get(_PROXY_SCHEME):
             return Message(_NO_PROXY)
         path = b"/".join(request.all(_URI_PATH)).decode()
         key = (request.code, path, request.all(_URI_QUERY))
-        response = Message()
         block2 = get_block(request, _BLOCK2)
         if request.code > 1 and block2 and block2[0]:
-            return self._kept_block(key, request, incoming)
+            for peer, kept, response in self._kept:
+                if peer == request.peer and kept == key:
+                    return self._slice(response.copy(), request, incoming.room)
+            return Message(_INCOMPLETE)
         if request.get(_BLOCK1) is not None:
             body, code = self._uploads.take(request, key, self._endpoint.now())
             if code is not None:
-                response.code = code
+                response = Message(code)
                 self._uploads.answer_into(response, request)
                 return response
             request.payload = body
-        response = await self._ask(path, request)
+        resource = self._find(path)
+        response = await self._ask(resource, request)
+        if request.code > 1 and len(response.payload) > 1024:
+            self._kept.insert(0, (request.peer, key, response.copy()))
+            del self._kept[_KEPT:]
         self._uploads.answer_into(response, request)
-        self._observe(incoming, request, path, response)
-        body = response.payload
-        if request.code > 1 and len(body) > 1024:
-            self._kept = self._kept[1 - _KEPT :]
-            self._kept.append((request.peer, key, response, body))
-        return self._slice(response, body, request, incoming.room)
+        self._observe(incoming, request, resource, response)
+        return self._slice(response, request, incoming.room)
 
-    async def _ask(self, path, request):
-        """A resource's answer as a Message."""
-        resource = self.resources.get(path)
-        if resource is None and path == ".well-known/core":
+    def _find(self, path):
+        if path == ".well-known/core" and path not in self.resources:
             from .wellknown import Core
 
-            resource = Core(self.resources)
+            return Core(self.resources)
+        return self.resources.get(path)
+
+    async def _ask(self, resource, request):
+        """A resource's answer as a Message."""
         if resource is None:
             return Message(_NOT_FOUND)
         handler = None
@@ -153,8 +159,9 @@ class Server:
         response.payload = answer or b""
         return response
 
-    def _slice(self, response, body, request, room):
+    def _slice(self, response, request, room):
         """The block of a response that was asked for, or that a stranger may have."""
+        body = response.payload
         szx = 6
         if room is not None:
             szx = szx_for(max(16, room - _HEADERS - len(request.token)))
@@ -169,23 +176,12 @@ class Server:
             return Message(_BAD_REQUEST)
         return response
 
-    def _kept_block(self, key, request, incoming):
-        for peer, kept, response, body in self._kept:
-            if peer == request.peer and kept == key:
-                again = Message(response.code)
-                again.options = [
-                    option for option in response.options if option[0] in (_ETAG, _CONTENT_FORMAT)
-                ]
-                return self._slice(again, body, request, incoming.room)
-        return Message(0x88)
-
     # Observers
 
-    def _observe(self, incoming, request, path, response):
+    def _observe(self, incoming, request, resource, response):
         observe = request.uint(_OBSERVE) if request.code == 1 else None
         if observe == 1 and self.observers:
             self.observers.cancel(request.peer, request.token)
-        resource = self.resources.get(path)
         if observe == 0 and response.code < 0x80 and getattr(resource, "observable", False):
             if self.observers is None:
                 from .observe import Observers
@@ -221,12 +217,11 @@ class Server:
         request.peer, request.token = observer.peer, observer.token
         request.options = observer.options
         try:
-            for path, resource in self.resources.items():
-                if resource is observer.resource:
-                    response = await self._ask(path, request)
-                    room = self.observers.room(observer)
-                    return self._slice(response, response.payload, request, room)
-            return Message(_NOT_FOUND)
+            resource = observer.resource
+            if resource not in self.resources.values():  # taken away meanwhile
+                resource = None
+            response = await self._ask(resource, request)
+            return self._slice(response, request, observer.room)
         except Exception as error:
             if self.on_error:
                 self.on_error(error)

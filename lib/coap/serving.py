@@ -10,10 +10,15 @@ reply kept for duplicates.
 A request that must not be answered (RFC 7967) is acknowledged all the same.
 """
 
-from .message import ACK, CON, NON, Message, const
+from .message import Message, const
 
-ASKED, PROMISED, ANSWERED = 0, 1, 2
+_ASKED = const(0)
+_PROMISED = const(1)
+_ANSWERED = const(2)
 
+_CON = const(0)
+_NON = const(1)
+_ACK = const(2)
 _ECHO = const(252)
 _NO_RESPONSE = const(258)
 _BAD_OPTION = const(0x82)
@@ -34,7 +39,7 @@ class Incoming:
         self.type = message.type
         self.quiet = message.uint(_NO_RESPONSE) or 0
         self.room = room
-        self.state = ASKED
+        self.state = _ASKED
         self.due_ms = due_ms
         self.reply = None  # what a duplicate is answered with
 
@@ -58,12 +63,12 @@ class Serving:
 
     def receive(self, message, size, now):
         """A request came, in a datagram of `size` bytes."""
-        incoming = self._known(message)
-        if incoming:
-            self.duplicates += 1
-            if incoming.reply and message.type == CON:
-                self._engine.put_out(incoming.reply, message.peer)
-            return
+        for known in self.table:
+            if known.mid == message.mid and known.peer == message.peer:
+                self.duplicates += 1
+                if known.reply and message.type == _CON:
+                    self._engine.put_out(known.reply, known.peer)
+                return
         room = self._room(message, size, now)
         incoming = Incoming(message, room, now + self._engine.params.ack_timeout_ms // 2)
         if message.bad is not None:
@@ -77,22 +82,28 @@ class Serving:
 
     def respond(self, incoming, message, now):
         """Answer: in the acknowledgement if that is not sent yet, else separately. Returns the
-        Exchange of a separate response, or None.
+        Exchange of a separate response that is to be acknowledged, or None.
 
-        Raises ValueError if it does not fit a datagram. What an unproven address may not be sent
-        becomes a 4.01 with an Echo option (RFC 9175).
+        Raises ValueError if it does not fit a datagram, OSError if too many exchanges are under
+        way. What an unproven address may not be sent becomes a 4.01 with an Echo option
+        (RFC 9175).
         """
         message.token = incoming.token
         if incoming.quiet >> (message.code >> 5) - 1 & 1:
             self._keep_quiet(incoming, now)
             return None
-        separate = incoming.state == PROMISED or incoming.type == NON
-        message.type = ACK if not separate else incoming.type
+        separate = incoming.state == _PROMISED
+        message.type = _CON if separate else _ACK
         message.mid = incoming.mid
+        if incoming.type == _NON:  # nothing is owed to it
+            message.type = _NON
+            self._engine.mid = message.mid = self._engine.mid + 1 & 0xFFFF
         data = self._engine.encode(message)
         if incoming.room is not None and len(data) > incoming.room:
-            message = self._ask_for_proof(message, now, incoming.peer)
-            data = self._engine.encode(message)
+            ask = Message(_UNAUTHORIZED, type=message.type)
+            ask.mid, ask.token = message.mid, message.token
+            ask.add(_ECHO, self.proofs.echo(incoming.peer, now))
+            message, data = ask, self._engine.encode(ask)
             if len(data) > incoming.room:
                 self._keep_quiet(incoming, now)
                 return None
@@ -101,13 +112,10 @@ class Serving:
             self._engine.put_out(data, incoming.peer)
             return None
         left = None if incoming.room is None else incoming.room // len(data) - 1
-        exchange = self._engine.send(message, incoming.peer, now, left)
-        self._answered(incoming, incoming.reply, now)
-        return exchange
-
-    def prove(self, peer):
-        if self.proofs:
-            self.proofs.prove(peer)
+        try:
+            return self._engine.send(message, incoming.peer, now, left)
+        finally:  # there may be no room for it: then it is as if it were lost
+            self._answered(incoming, incoming.reply, now)
 
     def on_timer(self, now):
         table = self.table
@@ -115,27 +123,13 @@ class Serving:
             incoming = table[i]
             if incoming.due_ms is None or incoming.due_ms > now:
                 continue
-            if incoming.state == ANSWERED:
+            if incoming.state == _ANSWERED:
                 table.pop(i)
             else:
                 incoming.due_ms = None
-                if incoming.type == CON:
+                if incoming.type == _CON:
                     self._promise(incoming)
                     self._engine.put_out(incoming.reply, incoming.peer)
-
-    def deadline(self):
-        first = None
-        for incoming in self.table:
-            due = incoming.due_ms
-            if due is not None and (first is None or due < first):
-                first = due
-        return first
-
-    def _known(self, message):
-        for incoming in self.table:
-            if incoming.mid == message.mid and incoming.peer == message.peer:
-                return incoming
-        return None
 
     def _room(self, message, size, now):
         proofs = self.proofs
@@ -146,61 +140,53 @@ class Serving:
             return None
         return 3 * size
 
-    def _ask_for_proof(self, message, now, peer):
-        ask = Message(_UNAUTHORIZED, type=message.type)
-        ask.mid, ask.token = message.mid, message.token
-        ask.add(_ECHO, self.proofs.echo(peer, now))
-        return ask
-
     def _refuse(self, incoming, code, now):
         """Answer what is not remembered; only what wants an answer."""
-        if incoming.type == CON:
+        if incoming.type == _CON:
             message = Message(code)
             if code == _FLOODED:
                 message.add(_MAX_AGE, 10)
             self.respond(incoming, message, now)
 
     def _promise(self, incoming):
-        incoming.state = PROMISED
+        incoming.state = _PROMISED
         incoming.reply = bytes((0x60, 0, incoming.mid >> 8, incoming.mid & 0xFF))
         if incoming.room is not None:
             incoming.room -= 4
 
     def _keep_quiet(self, incoming, now):
-        if incoming.type == CON and incoming.state == ASKED:
+        if incoming.type == _CON and incoming.state == _ASKED:
             self._promise(incoming)
             self._engine.put_out(incoming.reply, incoming.peer)
         self._answered(incoming, incoming.reply, now)
 
     def _answered(self, incoming, reply, now):
         params = self._engine.params
-        lifetime = params.lifetime_ms if incoming.type == CON else params.non_lifetime_ms
-        incoming.state = ANSWERED
+        lifetime = params.lifetime_ms if incoming.type == _CON else params.non_lifetime_ms
+        incoming.state = _ANSWERED
         incoming.due_ms = now + lifetime
         incoming.reply = reply
-        while self._kept_bytes() > self._reply_bytes and self._make_room():
-            pass
-
-    def _kept_bytes(self):
-        kept = 0
-        for incoming in self.table:
-            if incoming.reply:
-                kept += len(incoming.reply)
-        return kept
+        kept = -self._reply_bytes
+        for other in self.table:
+            kept += len(other.reply or b"")
+        while kept > 0:
+            forgotten = self._make_room()
+            if not forgotten:
+                break
+            kept -= len(forgotten.reply or b"")
 
     def _make_room(self):
         """Forget the oldest answered request, one of an unproven address if there is any: a flood
-        of forged ones must not make us run a known peer's request twice. False if all are
-        under way.
+        of forged ones must not make us run a known peer's request twice. Returns it; None if all
+        are under way.
         """
         oldest = None
         for incoming in self.table:
-            if incoming.state == ANSWERED:
+            if incoming.state == _ANSWERED:
                 if incoming.room is not None:
                     oldest = incoming
                     break
                 oldest = oldest or incoming
-        if oldest is None:
-            return False
-        self.table.remove(oldest)
-        return True
+        if oldest:
+            self.table.remove(oldest)
+        return oldest

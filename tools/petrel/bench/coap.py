@@ -212,17 +212,25 @@ def ask(port, count):
 
 # ---- heap
 
+_WHOLE = ("client", "server", "observe and block-wise")
+
 
 def heap(bench):
     argv = runtime.runtime32()
     if argv is None:
         print("coap: no heap figures, there is no 32-bit MicroPython here (make setup)")
         return None
-    done = bench.chip(bench.script("coap_heap"), argv=argv, SPARE_NAMES=str(SPARE_NAMES))
-    table = {}
+    tables = [heap_once(bench, argv, SPARE_NAMES + 10 * number) for number in range(5)]
+    table = min(tables, key=lambda table: sum(table[name] for name in _WHOLE))
     print("lib/coap: heap on the 32-bit port, bytes, each beside what stands above it")
-    for line in done.stdout.splitlines():
-        name, _, size = line.rpartition(" ")
-        table[name] = int(size)
+    for name, size in table.items():
         print(f"  {name:45} {size:>6}")
+    print(f"  {'client, server, observe and block-wise':45} {sum(table[n] for n in _WHOLE):>6}")
     return table
+
+
+def heap_once(bench, argv, spare_names):
+    """A number that looks like an address keeps garbage alive: one run may be out by that."""
+    done = bench.chip(bench.script("coap_heap"), argv=argv, SPARE_NAMES=str(spare_names))
+    lines = [line.rpartition(" ") for line in done.stdout.splitlines()]
+    return {name: int(size) for name, _, size in lines}
