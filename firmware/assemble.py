@@ -83,15 +83,15 @@ def _queue(config):
 
 def _parts(board, config, queue, reserve, sleeper):
     """Make every part and join them; `reserve` is let go of when the buffers are made."""
-    from . import links, payloads
+    from . import payloads
     from .app import App
     from .commands import Commands
     from .health import Health
 
     name, payload = config["links"][0], config["payload"]
-    link, encoder = links.module(name), payloads.module(payload["format"])
+    link, encoder = _link(name), payloads.module(payload["format"])
     parts = sleeper.parts if sleeper else begin(board, config)
-    if parts is None:
+    if link is None or parts is None:
         return None
     sensors, channels, clock, vitals, identity, flash = parts
     largest = payload["batch"] * (encoder.most_bytes(channels) + 1) + 1
@@ -150,6 +150,17 @@ def _open(board, config, *parts):
         return None
     module = __import__("firmware.assemble_flash", None, None, ("open",))
     return module.open(board, config, *parts)
+
+
+def _link(name):
+    """The link's module, or None if it stands on something that this board has not: said, too."""
+    from . import links
+
+    try:
+        return links.module(name)
+    except ImportError as error:
+        log("config", "links[0]: %s can't be used on this board: %s" % (name, error))
+        return None
 
 
 def _sensors(board, config):

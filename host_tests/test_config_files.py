@@ -275,3 +275,18 @@ def test_the_largest_values_allowed_do_not_end_in_a_traceback(folder, changes):
     Checker(None, folder).write(config)
     done = start_device(folder, PETREL_SUPERVISED="1")  # its power is off at once: stdin has ended
     assert "Traceback" not in done.stderr, done.stderr
+
+
+def test_a_link_on_a_library_that_is_not_there_is_one_line(folder, capfd, monkeypatch):
+    from petrel.run import run_device
+
+    monkeypatch.setattr(runtime, "microcoapy_folder", lambda: None)
+    checker = Checker(None, folder)
+    checker.write(json.dumps({**BASE, "links": ["microcoapy"], "microcoapy": {}}))
+    assert run_device(folder / "config.json", folder / "state") == 2
+    said = capfd.readouterr().err.splitlines()
+    assert len(said) == 1, said
+    assert said[0].endswith(
+        "links[0]: microcoapy can't be used on this board: "
+        "microCoAPy is missing; mip install github:insighio/microCoAPy"
+    )
