@@ -1,5 +1,10 @@
 """gateway.toml: are its defaults safe, and does it say what is wrong?"""
 
+import dataclasses
+import re
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from petrel.errors import Misuse
@@ -55,6 +60,12 @@ def test_secrets_are_laid_over_it_and_paths_are_beside_it(tmp_path):
     ('[[webhook]]\nurl = "http://x/"', "x is another machine: write https://, or insecure = true"),
     ('[[webhook]]\nurl = "https://x/"\n[[webhook]]\nurl = "https://x/"', "a name of its own"),
     ('[[webhook]]\nurl = "https://x/"\nbatch = 0', "webhook[0].batch: 0 is not from 1 to 1000"),
+    ('[[amqp]]', "amqp.url: no amqp://user:password@host/ address"),
+    ('[[amqp]]\nurl = "amqp://me:secret@x/"', "amqp.url: x is another machine: write amqps://"),
+    ('[[amqp]]\nurl = "amqps://x/"\nqueue_type = "lazy"', "'lazy' is not one of classic, quorum"),
+    ('[[amqp]]\nurl = "amqps://x:y/"', "amqp.url: "),
+    ('[[amqp]]\nurl = "amqps://x/"\nexchange = ""', "amqp.exchange: it needs a name"),
+    ('[[amqp]]\nurl = "amqps://x/"\nname = "database"', "a name of its own"),
     ("a = ", "gateway.toml: "),
 ])
 def test_what_is_wrong_is_said(tmp_path, text, complaint):
@@ -72,3 +83,15 @@ def test_another_machine_is_reached_with_tls_and_a_token(tmp_path):
 def test_a_missing_file_is_one_line(tmp_path):
     with pytest.raises(Misuse, match=r"gone.toml: No such file"):
         load(tmp_path / "gone.toml")
+
+
+def test_the_document_names_every_key(tmp_path):
+    document = Path(__file__).parents[2] / "docs" / "gateway.md"
+    (text,) = re.findall(r"```toml\n(.*?)```", document.read_text(), re.DOTALL)
+    config, told = loaded(tmp_path, text), tomllib.loads(text)
+    for part in dataclasses.fields(config):
+        value, names = getattr(config, part.name), told.get(part.name)
+        if isinstance(value, list):
+            value, names = value[0], names[0]
+        if dataclasses.is_dataclass(value):
+            assert set(names) == {field.name for field in dataclasses.fields(value)}, part.name

@@ -6,9 +6,9 @@ import json
 import httpx
 import pytest
 
-from petrel.gateway.message import Message
+from petrel.gateway.message import Message, envelope
 from petrel.gateway.pace import Pace, Refused, Retry
-from petrel.gateway.sinks.webhook import body_of, judge, retry_after
+from petrel.gateway.sinks.webhook import judge, retry_after
 
 NOW = 1_795_354_689
 
@@ -78,8 +78,8 @@ def test_what_an_answer_means(status, error):
 
 def test_the_body_of_a_message():
     message = Message(12, 1_795_354_689_123, "devices/a\"b/data", "a\"b", "data", '{"t":25.50}')
-    assert '"data":{"t":25.50}' in body_of(message, "f00")
-    assert json.loads(body_of(message, "f00")) == {
+    assert '"data":{"t":25.50}' in envelope(message, "f00")
+    assert json.loads(envelope(message, "f00")) == {
         "id": "f00-12", "topic": "devices/a\"b/data", "data": {"t": 25.5},
         "timestamp": "2026-11-22T13:38:09.123Z",
     }

@@ -36,7 +36,8 @@ class Reading:
 
     stream: the life of the device's queue it was born in. seq: its number there, from 1.
     ts: Unix seconds at which it was due, None when the device's clock was not set.
-    values: channel -> number.
+    values: channel -> number. units: channel -> unit, where the payload tells; the same
+    dictionary for all readings of a payload.
     """
 
     device: str
@@ -44,6 +45,7 @@ class Reading:
     seq: int
     ts: int | float | None
     values: dict[str, int | float]
+    units: dict[str, str] | None = dataclasses.field(default=None, compare=False)
 
 
 def decode(topic, payload, profiles=None):
@@ -88,7 +90,7 @@ def _refuse_constant(name):
     raise Undecodable(f"{name} is no JSON number")
 
 
-def _reading(device, item):
+def _reading(device, item, units=None):
     if not isinstance(item, dict):
         raise Undecodable(f"a reading is an object, this is {_short(item)}")
     rest = dict(item)
@@ -102,7 +104,7 @@ def _reading(device, item):
     for channel, value in rest.items():
         if not _is_number(value):
             raise Undecodable(f"{channel}: {_short(value)} is no number")
-    return Reading(device, stream, seq, ts, rest)
+    return Reading(device, stream, seq, ts, rest, units)
 
 
 def decode_cbor(device, payload, _=None):
@@ -138,7 +140,7 @@ def _senml(device, items):
         records = senml.resolve(items)
     except (ValueError, TypeError) as error:
         raise Undecodable(f"not SenML: {error}") from error
-    found, stream = [], 0
+    found, stream, units = [], 0, {}
     for record in records:
         stream = record.more.get("stream", stream)
         if "seq" in record.more:
@@ -146,8 +148,11 @@ def _senml(device, items):
             found.append({"s": stream, "n": record.more["seq"], "ts": seconds})
         if not found:
             raise Undecodable("SenML without the reading's number")
-        found[-1][record.name.rpartition("/")[2]] = _number(record.value)
-    return [_reading(device, item) for item in found]
+        channel = record.name.rpartition("/")[2]
+        found[-1][channel] = _number(record.value)
+        if isinstance(record.unit, str):
+            units[channel] = record.unit
+    return [_reading(device, item, units) for item in found]
 
 
 def decode_frame(device, payload, profiles):
@@ -158,6 +163,7 @@ def decode_frame(device, payload, profiles):
         raise UnknownFrame(error.mark) from error
     except ProtocolError as error:
         raise Undecodable(f"no frame: {error}") from error
+    units = {channel.key: channel.unit for channel in found.schema.channels if channel.unit}
     readings = []
     for number, (time_ms, values) in enumerate(zip(found.times, found.values, strict=True)):
         numbers = {
@@ -166,7 +172,7 @@ def decode_frame(device, payload, profiles):
             if value is not None
         }
         ts = None if time_ms < _UPTIMES_MS else _number(decimal.Decimal(time_ms) / 1000)
-        readings.append(Reading(device, found.stream, found.seq + number, ts, numbers))
+        readings.append(Reading(device, found.stream, found.seq + number, ts, numbers, units))
     return readings
 
 

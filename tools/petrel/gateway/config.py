@@ -6,29 +6,21 @@ is laid over it, so that the config itself can be shown to others.
 
 import dataclasses
 import difflib
-import ipaddress
 import tomllib
 import typing
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from petrel.errors import Misuse, explain
+from petrel.gateway.config_kinds import is_loopback, limited, one_of
+from petrel.gateway.config_sinks import Amqp, Database, Webhook
 from petrel.listen import check_filter, parse_url
-
-
-def _limited(default, least, most):
-    return dataclasses.field(default=default, metadata={"range": (least, most)})
-
-
-def _one_of(*choices):
-    return dataclasses.field(default=choices[0], metadata={"choices": choices})
 
 
 @dataclasses.dataclass
 class Spool:
     """limit_mb: messages that a sink lacks take no more; then the oldest are deleted."""
 
-    limit_mb: int = _limited(1024, 1, 1 << 20)
+    limit_mb: int = limited(1024, 1, 1 << 20)
 
 
 @dataclasses.dataclass
@@ -43,9 +35,9 @@ class Mqtt:
     client_id: str = ""
     username: str = ""
     password: str = ""
-    protocol: str = _one_of("5", "3.1.1")
-    session_s: int = _limited(604800, 0, 2**32 - 1)
-    receive_maximum: int = _limited(1000, 1, 65535)
+    protocol: str = one_of("5", "3.1.1")
+    session_s: int = limited(604800, 0, 2**32 - 1)
+    receive_maximum: int = limited(1000, 1, 65535)
     share: str = ""
     ca: str = ""
     cert: str = ""
@@ -81,8 +73,8 @@ class Http:
     token: str = ""
     cert: str = ""
     key: str = ""
-    body_kb: int = _limited(256, 1, 65536)
-    connections: int = _limited(1000, 1, 100000)
+    body_kb: int = limited(256, 1, 65536)
+    connections: int = limited(1000, 1, 100000)
 
     @property
     def address(self):
@@ -109,7 +101,7 @@ class Coap:
     """
 
     listen: str = ""
-    body_kb: int = _limited(64, 1, 65536)
+    body_kb: int = limited(64, 1, 65536)
 
     @property
     def address(self):
@@ -126,47 +118,6 @@ class Coap:
 
 
 @dataclasses.dataclass
-class Database:
-    """path: of an SQLite file; "" for none."""
-
-    path: str = "readings.db"
-    topics: list = dataclasses.field(default_factory=lambda: ["#"])
-
-    def check(self):
-        for topic in self.topics:
-            check_filter(topic)
-
-
-@dataclasses.dataclass
-class Webhook:
-    """url: where messages are POSTed. name: of its place in the spool. batch: 1 sends
-    `{"topic", "data", "timestamp"}`, more an array of up to so many. retry_max_s: the longest
-    delay after a failure. headers: more of a request, such as Authorization. insecure: plain http
-    to another machine all the same.
-    """
-
-    url: str = ""
-    name: str = ""
-    batch: int = _limited(1, 1, 1000)
-    timeout_s: int = _limited(10, 1, 600)
-    retry_max_s: int = _limited(60, 1, 86400)
-    headers: dict = dataclasses.field(default_factory=dict)
-    topics: list = dataclasses.field(default_factory=lambda: ["#"])
-    insecure: bool = False
-
-    def check(self):
-        for topic in self.topics:
-            check_filter(topic)
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise Misuse(f"webhook.url: '{self.url}' is no http:// or https:// address")
-        if parts.scheme == "http" and not is_loopback(parts.hostname) and not self.insecure:
-            raise Misuse(f"webhook.url: {parts.hostname} is another machine: write https://, or "
-                         "insecure = true")
-        self.name = self.name or f"webhook {parts.hostname}{parts.path}"
-
-
-@dataclasses.dataclass
 class Config:
     """data: folder of the spool and the database. Paths are relative to the config's folder."""
 
@@ -177,6 +128,7 @@ class Config:
     coap: Coap = dataclasses.field(default_factory=Coap)
     database: Database = dataclasses.field(default_factory=Database)
     webhook: list[Webhook] = dataclasses.field(default_factory=list)
+    amqp: list[Amqp] = dataclasses.field(default_factory=list)
     folder: Path = dataclasses.field(default=Path(), metadata={"own": True})
 
     @property
@@ -184,9 +136,9 @@ class Config:
         return self.folder / self.data
 
     def check(self):
-        names = [hook.name for hook in self.webhook]
+        names = [sink.name for kind in ("webhook", "amqp") for sink in getattr(self, kind)]
         if len({*names, "database"}) <= len(names):
-            raise Misuse("webhook.name: every sink needs a name of its own")
+            raise Misuse("name: every sink needs a name of its own")
 
 
 def _address(listen):
@@ -200,14 +152,6 @@ def _check_listen(name, listen, port):
         raise Misuse(f"{name}: '{listen}' is no address:port, like 127.0.0.1:{port}")
 
 
-def is_loopback(host):
-    """Whether nothing but this machine is at `host`."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def load(path=None):
     """The Config of a file, or the defaults; raises Misuse for the first thing that is wrong."""
     if path is None:
@@ -219,9 +163,10 @@ def load(path=None):
     except Misuse as error:
         raise Misuse(f"{path}: {error}") from error
     config.folder = path.absolute().parent
-    for part, names in ((config.mqtt, ("ca", "cert", "key")), (config.http, ("cert", "key"))):
-        for name in filter(lambda name, part=part: getattr(part, name), names):
-            setattr(part, name, str(config.folder / getattr(part, name)))
+    for part in (config.mqtt, config.http, *config.amqp):
+        for name in ("ca", "cert", "key"):
+            if getattr(part, name, ""):
+                setattr(part, name, str(config.folder / getattr(part, name)))
     return config
 
 

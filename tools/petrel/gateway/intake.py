@@ -23,6 +23,7 @@ from petrel.profiles import Decoder, Waiting
 from petrel.readings import Undecodable
 
 _MOST = 2**32  # a stream and a number fit 32 bits (docs/WIRE.md); others are not Petrel's
+_MOST_CHANNELS = 1000  # of a device, of which units are kept
 _NOT_FORWARDED = ("commands", "profile")  # to devices; and for decoders alone
 
 
@@ -32,20 +33,26 @@ class Changes:
 
     streams: {(device, stream): None} of the ledger, in order. held: devices of which profiles or
     waiting frames changed. latest: {topic: Arrival}, the last word on `status` and `health`.
+    units: {(device, channel): unit}.
     """
 
     streams: dict = dataclasses.field(default_factory=dict)
     held: set = dataclasses.field(default_factory=set)
     latest: dict = dataclasses.field(default_factory=dict)
+    units: dict = dataclasses.field(default_factory=dict)
 
 
 class Intake:
-    """Counters: readings that were new, duplicates, foreign messages, undecodable ones."""
+    """Counters: readings that were new, duplicates, foreign messages, undecodable ones.
 
-    def __init__(self, ledger=None, decoder=None, latest=None):
+    units: {device: {channel: unit}} of payloads that tell them.
+    """
+
+    def __init__(self, ledger=None, decoder=None, latest=None, units=None):
         self.ledger = ledger or Ledger()
         self.decoder = decoder or Decoder()
         self.latest = latest or {}  # topic -> Arrival
+        self.units = units or {}
         self.changes = Changes()
         self.readings = self.duplicates = self.foreign = self.undecodable = 0
 
@@ -100,6 +107,8 @@ class Intake:
         self._touch(device, (reading.stream for reading in readings))
         self.readings += len(new)
         self.duplicates += len(readings) - len(new)
+        if readings and readings[-1].units:
+            self._learn_units(device, readings[-1].units)
         return [_message(arrival, device, "data", readings_text(new))] if new else []
 
     def _profile(self, arrival, device):
@@ -123,6 +132,15 @@ class Intake:
         streams = self.ledger.streams(device)
         self._touch(device, (s for s in streams if kind == "status" or s == said.get("s")))
         return True
+
+    def _learn_units(self, device, units):
+        known = self.units.setdefault(device, {})
+        if units.items() <= known.items():
+            return
+        fresh = {channel: unit for channel, unit in units.items() if known.get(channel) != unit}
+        if len(known) + len(fresh) <= _MOST_CHANNELS:
+            known.update(fresh)
+            self.changes.units.update({(device, channel): unit for channel, unit in fresh.items()})
 
     def _touch(self, device, streams):
         self.changes.streams.update(((device, stream), None) for stream in streams)

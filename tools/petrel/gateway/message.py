@@ -83,6 +83,12 @@ def plain_text(payload):
     return text.strip()
 
 
+def envelope(message, spool_name):
+    """The JSON text of a message with its id, topic and time, as webhooks and queues get it."""
+    return (f'{{"id":"{spool_name}-{message.id}","topic":{json.dumps(message.topic)},'
+            f'"data":{message.data},"timestamp":"{timestamp(message.time_ms)}"}}')
+
+
 def timestamp(time_ms):
     """Unix milliseconds in ISO 8601."""
     moment = datetime.datetime.fromtimestamp(time_ms / 1000, datetime.UTC)
@@ -94,6 +100,6 @@ def _refuse(name):
 
 
 __all__ = [
-    "KINDS", "OTHER", "Arrival", "Message", "device_of", "is_device_id", "kind_of", "plain_text",
-    "readings_text", "timestamp",
+    "KINDS", "OTHER", "Arrival", "Message", "device_of", "envelope", "is_device_id", "kind_of",
+    "plain_text", "readings_text", "timestamp",
 ]

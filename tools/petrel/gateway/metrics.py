@@ -56,6 +56,8 @@ class Metrics:
             (CounterMetricFamily, "set_aside", "Messages refused", lambda f: f.aside),
             (CounterMetricFamily, "failures", "Attempts that failed",
              lambda f: f.attempts_failed),
+            (CounterMetricFamily, "unrouted", "Messages, or values of them, that no queue wanted",
+             lambda f: getattr(f.sink, "unrouted", 0)),
             (GaugeMetricFamily, "behind", "Messages it does not have yet",
              lambda f: max(0, service.newest - f.cursor)),
         ):

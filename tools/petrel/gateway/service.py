@@ -61,6 +61,11 @@ class Service:
             path = self.config.data_folder / self.config.database.path
             yield Database(path, self.config.database.topics)
         yield from map(Webhook, self.config.webhook)
+        # Imported only where the config names one: the start is to be quick without.
+        if self.config.amqp:
+            from petrel.gateway.sinks.amqp import Amqp
+            for settings in self.config.amqp:
+                yield Amqp(settings, self.spool.intake.units)
 
     def _mqtt(self):
         client_id = self.config.mqtt.client_id or self.spool.about(

@@ -46,6 +46,8 @@ CREATE TABLE held (device TEXT NOT NULL, topic TEXT NOT NULL, payload BLOB NOT N
 CREATE INDEX held_of ON held (device);
 CREATE TABLE latest (topic TEXT PRIMARY KEY, payload BLOB NOT NULL, time_ms INTEGER NOT NULL);
 """
+_LATER = """CREATE TABLE IF NOT EXISTS units
+    (device TEXT, channel TEXT, unit TEXT, PRIMARY KEY (device, channel))"""
 _COLUMNS = "id, time_ms, topic, device, kind, data"
 _CUT = 1000  # messages that make room at a time
 
@@ -118,6 +120,8 @@ class Spool:
             self._db.executemany("INSERT INTO held VALUES (?, ?, ?)", kept)
         latest = [(topic, a.payload, a.time_ms) for topic, a in changes.latest.items()]
         self._db.executemany("INSERT OR REPLACE INTO latest VALUES (?, ?, ?)", latest)
+        units = [(*place, unit) for place, unit in changes.units.items()]
+        self._db.executemany("INSERT OR REPLACE INTO units VALUES (?, ?, ?)", units)
         return stored
 
     def _store_streams(self, touched):
@@ -219,6 +223,7 @@ class Spool:
                                      [("kind", _KIND), ("name", name)])
         if self._value("SELECT value FROM about WHERE name = 'kind'") != _KIND:
             raise Failure(f"{self.path} is another kind of file; name another folder")
+        self._db.execute(_LATER)
         self.name = self._value("SELECT value FROM about WHERE name = 'name'")
 
     def _load(self):
@@ -231,7 +236,10 @@ class Spool:
         decoder = Decoder()
         decoder.recall(self._db.execute("SELECT topic, payload FROM held ORDER BY rowid"))
         latest = self._db.execute("SELECT topic, payload, time_ms FROM latest")
-        return Intake(ledger, decoder, {row[0]: Arrival(*row) for row in latest})
+        units = {}
+        for device, channel, unit in self._db.execute("SELECT device, channel, unit FROM units"):
+            units.setdefault(device, {})[channel] = unit
+        return Intake(ledger, decoder, {row[0]: Arrival(*row) for row in latest}, units)
 
     def _value(self, query, *arguments):
         row = self._db.execute(query, arguments).fetchone()

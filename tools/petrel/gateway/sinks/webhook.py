@@ -17,12 +17,11 @@ server that remembers keys, or the ids, has each message once.
 import asyncio
 import contextlib
 import email.utils
-import json
 import time
 
 import httpx
 
-from petrel.gateway.message import timestamp
+from petrel.gateway.message import envelope
 from petrel.gateway.pace import Refused, Retry
 
 _AGAIN = (408, 425, 429)
@@ -49,7 +48,7 @@ class Webhook:
             await self._client.aclose()
 
     async def deliver(self, messages, key):
-        bodies = [body_of(message, self._spool_name) for message in messages]
+        bodies = [envelope(message, self._spool_name) for message in messages]
         text = f"[{','.join(bodies)}]" if self.most > 1 else bodies[0]
         headers = {**self._settings.headers, "Content-Type": "application/json",
                    "Idempotency-Key": key}
@@ -71,12 +70,6 @@ class Webhook:
                 if length > _MOST_READ:
                     break
         return response
-
-
-def body_of(message, spool_name):
-    """The JSON text of a message."""
-    return (f'{{"id":"{spool_name}-{message.id}","topic":{json.dumps(message.topic)},'
-            f'"data":{message.data},"timestamp":"{timestamp(message.time_ms)}"}}')
 
 
 def judge(status, headers, now):

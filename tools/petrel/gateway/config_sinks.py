@@ -1,0 +1,80 @@
+"""The parts of gateway.toml that name systems to give messages to."""
+
+import dataclasses
+from urllib.parse import urlsplit
+
+from petrel.errors import Misuse
+from petrel.gateway.config_kinds import check_address, is_loopback, limited, one_of
+from petrel.listen import check_filter
+
+
+@dataclasses.dataclass
+class Database:
+    """path: of an SQLite file; "" for none."""
+
+    path: str = "readings.db"
+    topics: list = dataclasses.field(default_factory=lambda: ["#"])
+
+    def check(self):
+        check_filters(self.topics)
+
+
+@dataclasses.dataclass
+class Amqp:
+    """url: amqp://user:password@host[:port]/[vhost], or amqps://. exchange: the topic exchange.
+    queue: one that is bound to it with `bindings`; "" for none. quantities: {unit or channel:
+    name} over the ones that are known. timeout_s: of a batch.
+    """
+
+    url: str = ""
+    name: str = ""
+    exchange: str = "iot"
+    queue: str = "sensor-data"
+    queue_type: str = one_of("classic", "quorum")
+    bindings: list = dataclasses.field(default_factory=lambda: ["sensors.#"])
+    quantities: dict = dataclasses.field(default_factory=dict)
+    batch: int = limited(100, 1, 1000)
+    timeout_s: int = limited(30, 1, 600)
+    retry_max_s: int = limited(60, 1, 86400)
+    topics: list = dataclasses.field(default_factory=lambda: ["#"])
+    ca: str = ""
+
+    def check(self):
+        check_filters(self.topics)
+        host = check_address("amqp.url", self.url, "amqp", "amqps")
+        self.name = self.name or f"amqp {host}"
+        if not self.exchange:
+            raise Misuse("amqp.exchange: it needs a name, such as iot")
+
+
+@dataclasses.dataclass
+class Webhook:
+    """url: where messages are POSTed. name: of its place in the spool. batch: 1 sends
+    `{"topic", "data", "timestamp"}`, more an array of up to so many. retry_max_s: the longest
+    delay after a failure. headers: more of a request, such as Authorization. insecure: plain http
+    to another machine all the same.
+    """
+
+    url: str = ""
+    name: str = ""
+    batch: int = limited(1, 1, 1000)
+    timeout_s: int = limited(10, 1, 600)
+    retry_max_s: int = limited(60, 1, 86400)
+    headers: dict = dataclasses.field(default_factory=dict)
+    topics: list = dataclasses.field(default_factory=lambda: ["#"])
+    insecure: bool = False
+
+    def check(self):
+        check_filters(self.topics)
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise Misuse(f"webhook.url: '{self.url}' is no http:// or https:// address")
+        if parts.scheme == "http" and not is_loopback(parts.hostname) and not self.insecure:
+            raise Misuse(f"webhook.url: {parts.hostname} is another machine: write https://, or "
+                         "insecure = true")
+        self.name = self.name or f"webhook {parts.hostname}{parts.path}"
+
+
+def check_filters(topics):
+    for topic in topics:
+        check_filter(topic)
