@@ -10,10 +10,14 @@ from petrel.listen import check_filter
 
 @dataclasses.dataclass
 class Database:
-    """path: of an SQLite file; "" for none."""
+    """path: of an SQLite file; "" for none. keep_days: readings and messages that are older are
+    deleted; keep_hourly_days: so are hours of the hourly table. 0 keeps them for ever.
+    """
 
     path: str = "readings.db"
     topics: list = dataclasses.field(default_factory=lambda: ["#"])
+    keep_days: int = limited(0, 0, 36500)
+    keep_hourly_days: int = limited(0, 0, 36500)
 
     def check(self):
         check_filters(self.topics)

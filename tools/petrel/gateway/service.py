@@ -58,8 +58,7 @@ class Service:
 
     def _sinks(self):
         if self.config.database.path:
-            path = self.config.data_folder / self.config.database.path
-            yield Database(path, self.config.database.topics)
+            yield Database(self.config.database, self.config.data_folder)
         yield from map(Webhook, self.config.webhook)
         # Imported only where the config names one: the start is to be quick without.
         if self.config.amqp:
