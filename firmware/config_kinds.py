@@ -41,7 +41,7 @@ class _Check:
 
     def problem(self, path, found, allowed):
         line = "%s: %s; %s" % (path, found, allowed)
-        self.problems.append("".join("?" if _odd(ord(c)) else c for c in line))
+        self.problems.append("".join("?" if _odd(c) else c for c in line))
 
     def wrong(self, path, value, allowed):
         shown = json.dumps(value)
@@ -69,7 +69,8 @@ class _Check:
         dot = path + "." if path else ""
         for key in sorted(value):
             if key not in rules:
-                self.problem(dot + key, "unknown key", _suggest(key, rules))
+                module = __import__("firmware.config_help", None, None, ("suggest",))
+                self.problem(dot + key, "unknown key", module.suggest(key, rules))
         result = {}
         for key in sorted(rules):
             given = value.get(key, rules[key][0])
@@ -86,7 +87,7 @@ class _Check:
         return [self.value(value[i], rule, "%s[%d]" % (path, i)) for i in range(len(value))]
 
     def text(self, value, path, low, high):
-        odd = isinstance(value, str) and any(_odd(ord(c)) for c in value)
+        odd = isinstance(value, str) and _odd(value)
         if odd or not isinstance(value, str) or not low <= len(value.encode()) <= high:
             self.wrong(path, value, "text of %d to %d bytes is allowed" % (low, high))
         return value
@@ -183,9 +184,19 @@ class _Check:
         return {key: self.table(value[key], path + "." + key, rules) for key in sorted(value)}
 
 
-def _odd(code):
-    """Is it a character that brokers refuse (MQTT 3.1.1, section 1.5.3)?"""
-    return code < 32 or 127 <= code < 160 or code >> 11 == 0xD800 >> 11 or code & 0xFFFE == 0xFFFE
+def _odd(value):
+    """Has it a character that brokers refuse (MQTT 3.1.1, section 1.5.3)? Goes by bytes where it
+    can: a character that is made a text stays in memory as a name.
+    """
+    if all(32 <= byte < 127 for byte in value.encode()):
+        return False
+    for c in value:
+        code = ord(c)
+        if code < 32 or 127 <= code < 160 or code >> 11 == 0xD800 >> 11:
+            return True
+        if code & 0xFFFE == 0xFFFE:
+            return True
+    return False
 
 
 def _driver(name):
@@ -212,21 +223,3 @@ def _drivers():
     folder = sensors.__file__
     names = {name.rsplit(".", 1)[0] for name in os.listdir(folder[: folder.rfind("/")])}
     return sorted(name for name in names if name[0] != "_")
-
-
-def _suggest(key, rules):
-    best = min(rules, key=lambda known: (_distance(key, known), known))
-    if _distance(key, best) <= max(1, len(best) // 3):
-        return 'did you mean "%s"?' % best
-    return "known here: " + ", ".join(sorted(rules))
-
-
-def _distance(a, b):
-    """How many letters must be changed, added or left out to make `b` of `a`."""
-    row = list(range(len(b) + 1))
-    for i in range(len(a)):
-        last, row[0] = row[0], i + 1
-        for j in range(len(b)):
-            step = min(row[j] + 1, row[j + 1] + 1, last + (a[i] != b[j]))
-            last, row[j + 1] = row[j + 1], step
-    return row[-1]

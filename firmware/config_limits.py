@@ -18,10 +18,11 @@ def limits(config, problem):
         problem("reconnect.first_s", "more than reconnect.max_s", "it must not be the longer one")
     _channels(config["sensors"], problem)
     _steps(config["sensors"], problem)
-    _buses(config["sensors"], problem)
+    if any("scl" in sensor for sensor in config["sensors"]):
+        __import__("firmware.config_i2c", None, None, ("check",)).check(config, problem)
     _recorded(config["sensors"], problem)
     if config["payload"]["format"] == "senml-cbor":
-        _senml_names(config, problem)
+        __import__("firmware.config_senml", None, None, ("check",)).check(config, problem)
     if config["serve"]:
         _link("serve", config["serve"], problem)
         __import__("firmware.config_serve", None, None, ("check",)).check(config, problem)
@@ -33,7 +34,7 @@ def limits(config, problem):
 
 
 def _device(device_id, problem):
-    if device_id and (device_id.strip() != device_id or any(c in "/+#" for c in device_id)):
+    if device_id and (device_id.strip() != device_id or any(byte in b"/+#" for byte in device_id.encode())):
         problem(
             "device.id",
             '"%s" found' % device_id,
@@ -66,7 +67,7 @@ def _channels(sensors, problem):
             path = "sensors[%d].channels.%s" % (i, key)
             if key in _RESERVED:
                 problem(path, "a reserved key", "not allowed: " + ", ".join(_RESERVED))
-            elif not 1 <= len(key.encode()) <= 16 or any(_odd(c) for c in key):
+            elif not 1 <= len(key.encode()) <= 16 or _odd(key):
                 problem(
                     path,
                     "a key that can't stand in a message",
@@ -90,26 +91,12 @@ def _steps(sensors, problem):
                 )
 
 
-def _odd(c):
-    return ord(c) < 32 or c in '"\\' or 0xD800 <= ord(c) < 0xE000
-
-
-def _buses(sensors, problem):
-    """Chips on one I2C bus share its wires and have addresses of their own."""
-    wires, taken = {}, {}
-    for i in range(len(sensors)):
-        sensor = sensors[i]
-        if "scl" not in sensor:
-            continue
-        path, bus = "sensors[%d]." % i, sensor["bus"]
-        first = wires.setdefault(bus, sensor)
-        for key in ("scl", "sda", "bus_khz"):
-            if sensor[key] != first[key]:
-                found = "%d found" % sensor[key]
-                problem(path + key, found, "bus %d has %d there" % (bus, first[key]))
-        other = taken.setdefault((bus, sensor["address"]), i)
-        if other != i:
-            problem(path + "address", "sensors[%d] has it too" % other, "each chip has its own")
+def _odd(key):
+    """Goes by bytes where it can: a character that is made a text stays in memory as a name."""
+    data = key.encode()
+    if all(32 <= byte < 127 for byte in data):
+        return any(byte in b'"\\' for byte in data)
+    return any(ord(c) < 32 or c in '"\\' or 0xD800 <= ord(c) < 0xE000 for c in key)
 
 
 def _recorded(sensors, problem):
@@ -121,17 +108,6 @@ def _recorded(sensors, problem):
                     '"recorded" beside other sensors',
                     "a reading has one time only",
                 )
-
-
-def _senml_names(config, problem):
-    """SenML's names are narrower than ours (RFC 8428, section 4.5.1)."""
-    names = [("device.id", config["device"]["id"] or "")]
-    for i in range(len(config["sensors"])):
-        for key in sorted(config["sensors"][i]["channels"]):
-            names.append(("sensors[%d].channels.%s" % (i, key), key))
-    for path, name in names:
-        if any(not ("a" <= c.lower() <= "z" or c in "0123456789-:._") for c in name):
-            problem(path, "a name that SenML does not allow", "letters, digits and - : . _")
 
 
 def _message(config, problem):
