@@ -87,7 +87,8 @@ class DurableOutbox(Outbox):
 
     def health(self):
         """What health says of the flash: readings "queued" there, "bytes" of blocks, "dropped" and
-        "damaged" readings since the journal was begun and since the start.
+        "damaged" readings since the journal was begun and since the start, and how often a read or
+        write was "starved" of memory.
         """
         journal = self.flash.journal
         return {
@@ -95,6 +96,7 @@ class DurableOutbox(Outbox):
             "bytes": journal.bytes_used,
             "dropped": journal.dropped,
             "damaged": journal.damaged,
+            "starved": self.flash.starved,
         }
 
     # ---- in
@@ -233,7 +235,7 @@ class DurableOutbox(Outbox):
         """Write down what is needed to understand this life's readings after it."""
         try:
             self._lives.tell(alone=not len(self.backlog))
-        except OSError:
+        except (OSError, MemoryError):
             pass  # the journal will say what is wrong
 
     # ---- out
@@ -242,7 +244,8 @@ class DurableOutbox(Outbox):
         self._online = True
         if self._free and self.backlog.ready():
             return 0
-        return Outbox.due_in(self)
+        due, again = Outbox.due_in(self), self.flash.read_in()
+        return again if due is None else due if again is None else min(due, again)
 
     def take(self):
         fresh = Outbox.due_in(self) == 0

@@ -31,7 +31,6 @@ __all__ = (
 _LEAST_BLOCKS = 10
 _SEGMENTS = 14  # at most: with more, LittleFS would split the directory
 _DIRECTORY_BLOCKS = 2
-_HANDFUL = 512  # bytes of records that are read at a time
 
 
 class Journal:
@@ -53,6 +52,7 @@ class Journal:
         self.n = n  # the last number in this stream
         self._refuse = when_full == "refuse_newest"
         self._limit = limit_bytes
+        self.handful = 1024  # bytes of memory for what is read at a time; 1: a single entry
         self._claimed = False
         self._taken = False
         self._reload = False
@@ -123,7 +123,7 @@ class Journal:
         if self._reload:
             self._load()
         if after < self._segments.newest and self._segments.files:
-            return self._segments.read(after, _HANDFUL)
+            return self._segments.read(after, self.handful)
         for index in self._slots.live(after):
             found = [read for read in self._slots.entries(index) if read[entry.SEQ] > after]
             if found:

@@ -9,6 +9,7 @@ from . import entry
 
 _SUFFIX = ".j1"
 _FIRST, _SIZE = 0, 1
+_EACH = 64  # bytes of memory that an entry takes beside its record
 _FULL_EVERY = 16  # entries: as many may be lost behind several damaged ones in a row
 
 
@@ -165,6 +166,6 @@ class Segments:
                 before = read
                 if read[entry.SEQ] > after:
                     found.append(read)
-                    room -= len(read[entry.RECORD])
+                    room -= len(read[entry.RECORD]) + _EACH
         self._place = (first, before)
         return found, before[entry.SEQ]
