@@ -34,7 +34,8 @@ def limits(config, problem):
 
 
 def _device(device_id, problem):
-    if device_id and (device_id.strip() != device_id or any(byte in b"/+#" for byte in device_id.encode())):
+    odd = device_id and any(byte in b"/+#" for byte in device_id.encode())
+    if odd or (device_id and device_id.strip() != device_id):
         problem(
             "device.id",
             '"%s" found' % device_id,
