@@ -41,10 +41,11 @@ class Ours:
         raise AssertionError(told["failed"])
 
     def watch(self, path, steps, options=(), confirmable=True):
-        """Observe, taking a step (arguments of `ask`, None, or "close") after each
-        notification.
+        """Observe, taking a step (arguments of `ask`, None, "close", "get" or "forget") after each
+        notification. "get" asks for the resource in between; behind "forget", which is to leave
+        without a word, the steps left are taken at once.
         """
-        steps = [step if step in (None, "close") else _request(*step) for step in steps]
+        steps = [_request(*step) if isinstance(step, tuple) else step for step in steps]
         told = self._chip.call(
             "watch", self._port, self._ack_ms, path.split("/"), steps, in_hex(options),
             0 if confirmable else 1, deadline_s=60,
@@ -108,6 +109,10 @@ class Theirs:
                     if step == "close":
                         request.observation.cancel()
                         break
+                    if step == "get":
+                        got = await context.request(self._message(GET, path)).response
+                        heard.append(_theirs(got))
+                        continue
                     if step:
                         await context.request(self._message(*step)).response
                     try:

@@ -78,6 +78,15 @@ def watch(port, ack_timeout_ms, path, steps, options=(), type=0):
                 if not steps:
                     break
                 step = steps.pop(0)
+                if step == "get":
+                    heard.append(_told(await client.get((peer, path))))
+                    step = steps.pop(0)
+                if step == "forget":
+                    observation._forget()
+                    for one in steps:
+                        await _ask(client, peer, **one)
+                        await asyncio.sleep_ms(ack_timeout_ms)
+                    break
                 if step == "close":
                     await observation.close()
                 elif step:

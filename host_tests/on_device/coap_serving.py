@@ -153,18 +153,22 @@ def _resources():
     yield "path", Plain()
 
 
-def serve(port, ack_timeout_ms, proofs):
+def serve(port, ack_timeout_ms, proofs, group=False):
     """Never returns."""
-    asyncio.run(_serve(port, ack_timeout_ms, proofs))
+    asyncio.run(_serve(port, ack_timeout_ms, proofs, group))
 
 
-async def _serve(port, ack_timeout_ms, proofs):
+async def _serve(port, ack_timeout_ms, proofs, group):
     params = Params(ack_timeout_ms, max_retransmit=9, nstart=4)
     endpoint = Endpoint(udp.Socket(port, "127.0.0.1"), params)
     _Made.server = Server(endpoint, proofs=proofs)
     _Made.server.on_error = lambda error: sys.print_exception(error, sys.stderr)
     for path, resource in _resources():
         _Made.server.add(path, resource)
+    if group:
+        from coap.multicast import join
+
+        asyncio.create_task(join(_Made.server, endpoint, port, "127.0.0.1", leisure_ms=200))
     await endpoint.run()
 
 

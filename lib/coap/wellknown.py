@@ -14,6 +14,10 @@ class Core:
         self._resources = resources
 
     async def get(self, request):
+        return self.links(request), _LINK_FORMAT
+
+    def links(self, request):
+        """The links that a request asks for, as bytes."""
         filters = []
         for query in request.all(_URI_QUERY):
             name, _, wanted = query.decode().partition("=")
@@ -23,7 +27,7 @@ class Core:
             resource = self._resources[path]
             if all(_matches("/" + path, resource, *one) for one in filters):
                 links.append(_link("/" + path, resource))
-        return ",".join(links).encode(), _LINK_FORMAT
+        return ",".join(links).encode()
 
 
 def _attribute(resource, name):
