@@ -7,7 +7,7 @@
     /sensors           the latest of all channels, SenML in JSON (RFC 8428)
     /status            what the device says of itself at its birth
     /commands          POST; refused: plain UDP does not tell who asks
-    /.well-known/core  all of these
+    /.well-known/core  all of these; also by multicast to 224.0.1.187
 
 It runs in the same loop as the link and needs nothing of it. Before the first reading of a channel
 the answer is 5.03, and 4.06 to who wants another format.
@@ -80,10 +80,21 @@ class Serve:
         server.resources = self._resources
         server.on_error = lambda error: log("serve", "a request failed: %r" % error)
         log("serve", "CoAP at port %d of %s" % (port, host))
+        finding = asyncio.create_task(self._be_found(server, endpoint))
         try:
             await endpoint.run()
         finally:
+            finding.cancel()
             transport.close()
+
+    async def _be_found(self, server, endpoint):
+        """By multicast, where the port can."""
+        from coap.multicast import join
+
+        try:
+            await join(server, endpoint, self._options["port"], self._options["host"])
+        except OSError as error:
+            log("serve", "not to be found by multicast: %s" % error)
 
 
 def _answer(payload, content_format, request):

@@ -130,7 +130,7 @@ class Observed(Plain):
 
 
 class _Made:
-    server = None
+    server = joined = None
 
 
 def _resources():
@@ -168,7 +168,8 @@ async def _serve(port, ack_timeout_ms, proofs, group):
     if group:
         from coap.multicast import join
 
-        asyncio.create_task(join(_Made.server, endpoint, port, "127.0.0.1", leisure_ms=200))
+        joined = join(_Made.server, endpoint, port, "127.0.0.1", leisure_ms=200)
+        _Made.joined = asyncio.create_task(joined)
     await endpoint.run()
 
 

@@ -1,10 +1,11 @@
 """Discovery by multicast (RFC 7252, section 8): GET /.well-known/core, asked of all CoAP nodes.
 
-`coap.multicast` joins the group. Who asks many is answered by many, so each waits for a moment of its leisure, drawn anew for every
-request (section 8.2), and is silent where it has nothing to say: no links that match, an error, a
-request that is malformed, confirmable, or for anything else than discovery (section 11.3 wants as
-little as possible to be had by multicast). No answer is longer than three times the request, since
-its address is not proven: the first block is sent, the others are fetched from the server itself.
+`coap.multicast` joins the group. Who asks many is answered by many, so each answer waits for a
+moment of its leisure, drawn anew for every request (section 8.2), and there is none where there is
+nothing to say: no links that match, an error, a request that is malformed, confirmable, or for
+anything else than discovery (section 11.3 wants as little as possible to be had by multicast). No
+answer is longer than three times the request, since its address is not proven: the first block is
+sent, the others are fetched from the server itself.
 """
 
 from .blockwise import slice_into, szx_for
