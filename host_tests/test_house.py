@@ -24,7 +24,8 @@ EDGES = {
     "lib/mqtt/again.py", "lib/mqtt/inbox.py", "lib/mqtt/simple.py", "lib/websocket/stream.py",
     "lib/websocket/messages.py",
     "lib/udp.py", "lib/coap/endpoint.py", "lib/coap/client.py", "lib/coap/observation.py",
-    "lib/coap/server.py", "lib/coap/dtls.py", "lib/coap/reliable_socket.py",
+    "lib/coap/server.py", "lib/coap/multicast.py", "lib/coap/dtls.py",
+    "lib/coap/reliable_socket.py",
 }
 OUTSIDE = {  # what a core has no business with: clocks, sockets, files
     "asyncio", "select", "socket", "ssl", "tls", "network", "machine", "os", "io", "time", "vfs",
