@@ -47,6 +47,12 @@ def test_cuts_of_a_long_story_made_by_chance(kind, seed):
     assert operations > 300
 
 
+# Cuts that once lost a record: its slot was taken again while the flash held it for unreleased.
+@pytest.mark.parametrize("chance", (3388189675, 1712595790, 658384641))
+def test_cuts_that_once_lost_a_record(chance):
+    right(board.call("cutting", "by_chance", "fat", chance, 150, 23), f"seed {chance}")
+
+
 def test_a_journal_that_forgets_to_mark_is_caught():
     """The proof is worth what it notices: without the marks, segments vanish unexplained."""
     *_, complaints = board.call("cutting", "without_marks", "littlefs 256")

@@ -53,12 +53,10 @@ class Journal:
         self._refuse = when_full == "refuse_newest"
         self._limit = limit_bytes
         self.handful = 1024  # bytes of memory for what is read at a time; 1: a single entry
-        self._claimed = False
-        self._taken = False
-        self._reload = False
+        self._claimed = self._taken = self._reload = False
         self.floor = 0  # everything up to this number is released or dropped
         self.last = 0  # the newest number
-        self._safe = 0  # the floor on the flash
+        self._safe = 0  # the floor in the marks
         self._holes = Holes()
         try:
             self._directory = Directory(directory)
@@ -164,17 +162,19 @@ class Journal:
 
     def _append(self, n, record):
         self._ready()
+        slots = self._slots
         seq = self.last + 1
         content = entry.encode(seq, self.stream, n, record, self.floor)
-        done = max(self._segments.newest, self.floor)
-        choice = self._slots.choose(len(content), done)
+        if slots.told < self.floor and not slots.is_free(len(content), self._segments.newest):
+            self._mark()
+        choice = slots.choose(len(content), self._segments.newest, self.floor)
         if choice is None:
             return self.last if self._pour(((n, record),)) else 0
-        if not self._room(self._slots.growth(choice, len(content))):
+        growth = slots.growth(choice, len(content))
+        if growth > 0 and not self._room(growth + self._segments.growth):
             return self._refused(1, n)
-        self._slots.write(choice, seq, content, done)
-        self.last = seq
-        self.n = n
+        slots.write(choice, seq, content, self._segments.newest, self.floor)
+        self.last, self.n = seq, n
         return seq
 
     def _append_many(self, records):
@@ -302,7 +302,7 @@ class Journal:
     def _mark(self):
         """Make the floor, the counters and the stream durable."""
         self._marks.write(self.last, self.stream, self.n, self.floor, self.dropped)
-        self._safe = self.floor
+        self._safe = self._slots.told = self.floor
 
     def _load(self):
         sizes = self._directory.sizes()
@@ -322,7 +322,7 @@ class Journal:
         ours = newest and newest[entry.STREAM] == self.stream
         self.n = newest[entry.N] if ours else 0
         self._raise_floor(floor)
-        self._safe = floor
+        self._safe = self._slots.told = floor
         if not self._claimed:
             self.before = newest[entry.STREAM : entry.N + 1] if newest else (0, 0)
             self._holes.damaged = self._untold(damaged) if damaged else 0

@@ -82,6 +82,13 @@ class Segments:
         """How many bytes of entries the last segment has room for."""
         return 0 if not self.files or self.sealed else self.most_bytes - self._size
 
+    @property
+    def growth(self):
+        """How many bytes of blocks the last segment may still take."""
+        if not self.bytes_left:
+            return 0
+        return self._directory.occupied(self.most_bytes) - self._directory.occupied(self._size)
+
     def add(self, seq, stream, n, record, floor):
         """Write an entry, not yet durable; False if the last segment is full."""
         before = self._written

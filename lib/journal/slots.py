@@ -2,8 +2,8 @@
 
 LittleFS keeps a file of at most `inline` bytes inside of its directory, where writing it costs a
 fraction of a block. A slot takes records until it is `group` bytes long, or one that is longer. It
-is free to be written anew once its records are released or in a segment; what it held is on the
-flash until then, and known by its numbers to be old.
+is free to be written anew once all its records are in a segment, or released and the flash says
+so: on FAT a power cut can leave nothing of what was there and nothing of what comes.
 """
 
 from . import entry
@@ -18,7 +18,11 @@ def name_of(index):
 
 
 class Slots:
-    """`files` is [[first number, last number, bytes]], one a slot, all 0 while it is empty."""
+    """`files` is [[first number, last number, bytes]], one a slot, all 0 while it is empty.
+
+    `told` is the floor that the flash knows of; `poured`, an argument of most methods, the highest
+    number in the segments. What is up to either may go.
+    """
 
     def __init__(self, directory, inline, budget=850, slots=_SLOTS, group=None):
         self.inline = inline
@@ -27,6 +31,7 @@ class Slots:
         self._directory = directory
         self.files = [[0, 0, 0] for _ in range(slots)]
         self._current = None  # the index of the slot written last
+        self.told = 0
 
     def load(self, sizes):
         """Learn from {name: bytes} what there is, and read it. Returns the newest entry or None,
@@ -81,10 +86,17 @@ class Slots:
             found += sum([read[entry.SEQ] > above for read in self.entries(index)])
         return found
 
-    def choose(self, length, above):
-        """(index, mode) of the slot for an entry of `length` bytes while those with numbers above
-        `above` must stay, or None if the slots are to be emptied first.
+    def is_free(self, length, poured):
+        """Is there a slot to write anew, and room for `length` bytes beside what must stay?"""
+        done = max(poured, self.told)
+        free = [slot for slot in self.files if slot[_LAST] <= done]
+        return bool(free) and self.bytes_live(done) + length <= self._budget
+
+    def choose(self, length, poured, floor):
+        """(index, mode) of the slot for an entry of `length` bytes, or None if the slots are to be
+        emptied first.
         """
+        above = max(poured, floor)
         if self.bytes_live(above) + length > self._budget:
             return None
         current = self._current
@@ -93,7 +105,7 @@ class Slots:
             if slot[_LAST] > above and slot[_SIZE] + length <= self._group:
                 return current, "ab"
         for index, slot in enumerate(self.files):
-            if slot[_LAST] <= above:
+            if slot[_LAST] <= max(poured, self.told):
                 return index, "wb"
         return None
 
@@ -110,10 +122,10 @@ class Slots:
     def _blocks(self, size):
         return self._directory.occupied(size) if size > self.inline else 0
 
-    def write(self, choice, seq, content, above):
-        """Make an entry durable."""
+    def write(self, choice, seq, content, poured, floor):
+        """Make an entry durable that carries `floor`."""
         index, mode = choice
-        self._make_room(index, len(content), above)
+        self._make_room(index, len(content), poured)
         self._directory.write(name_of(index), content, mode)
         slot = self.files[index]
         if mode == "wb":
@@ -122,8 +134,9 @@ class Slots:
         slot[_LAST] = seq
         slot[_SIZE] += len(content)
         self._current = index
+        self.told = floor
 
-    def _make_room(self, chosen, length, above):
+    def _make_room(self, chosen, length, poured):
         """Remove old content while there is too much of it: LittleFS splits a directory that grows
         beyond half a block, and never joins it again.
         """
@@ -131,7 +144,7 @@ class Slots:
         for index, slot in enumerate(self.files):
             if total <= self._budget:
                 return
-            if index != chosen and slot[_SIZE] and slot[_LAST] <= above:
+            if index != chosen and slot[_SIZE] and slot[_LAST] <= max(poured, self.told):
                 self._directory.remove(name_of(index))
                 total -= slot[_SIZE]
                 slot[_SIZE] = 0
