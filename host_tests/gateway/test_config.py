@@ -66,6 +66,14 @@ def test_secrets_are_laid_over_it_and_paths_are_beside_it(tmp_path):
     ('[[amqp]]\nurl = "amqps://x:y/"', "amqp.url: "),
     ('[[amqp]]\nurl = "amqps://x/"\nexchange = ""', "amqp.exchange: it needs a name"),
     ('[[amqp]]\nurl = "amqps://x/"\nname = "database"', "a name of its own"),
+    ('[[republish]]', "mqtt://host:1883"),
+    ('[[republish]]\nurl = "mqtt://x"', "x is another machine: write mqtts://"),
+    ('[[republish]]\nurl = "mqtts://x"\nprefix = "a/#"', "a topic has no + and no #"),
+    ('[[republish]]\nurl = "mqtt://127.0.0.1"', "its messages would come in again"),
+    ('[mqtt]\ntopics = ["#"]\n[[republish]]\nurl = "mqtt://127.0.0.1"\nprefix = "a/"',
+     "its messages would come in again"),
+    ('[mqtt]\ntopics = ["a/b"]\n[[republish]]\nurl = "mqtt://127.0.0.1"\nprefix = "a/"',
+     "its messages would come in again"),
     ("a = ", "gateway.toml: "),
 ])
 def test_what_is_wrong_is_said(tmp_path, text, complaint):

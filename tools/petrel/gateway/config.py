@@ -12,8 +12,10 @@ from pathlib import Path
 
 from petrel.errors import Misuse, explain
 from petrel.gateway.config_kinds import is_loopback, limited, one_of
-from petrel.gateway.config_sinks import Amqp, Database, Webhook
+from petrel.gateway.config_sinks import Amqp, Database, Republish, Webhook
 from petrel.listen import check_filter, parse_url
+
+_SINKS = ("webhook", "amqp", "republish")  # of which there may be several
 
 
 @dataclasses.dataclass
@@ -129,6 +131,7 @@ class Config:
     database: Database = dataclasses.field(default_factory=Database)
     webhook: list[Webhook] = dataclasses.field(default_factory=list)
     amqp: list[Amqp] = dataclasses.field(default_factory=list)
+    republish: list[Republish] = dataclasses.field(default_factory=list)
     folder: Path = dataclasses.field(default=Path(), metadata={"own": True})
 
     @property
@@ -136,9 +139,13 @@ class Config:
         return self.folder / self.data
 
     def check(self):
-        names = [sink.name for kind in ("webhook", "amqp") for sink in getattr(self, kind)]
+        names = [sink.name for kind in _SINKS for sink in getattr(self, kind)]
         if len({*names, "database"}) <= len(names):
             raise Misuse("name: every sink needs a name of its own")
+        for out in self.republish if self.mqtt.url else ():
+            if out.comes_back(self.mqtt.target.place, self.mqtt.topics):
+                raise Misuse("republish: its messages would come in again; to the broker of "
+                             "[mqtt] it needs a prefix that mqtt.topics leave out")
 
 
 def _address(listen):
@@ -163,7 +170,7 @@ def load(path=None):
     except Misuse as error:
         raise Misuse(f"{path}: {error}") from error
     config.folder = path.absolute().parent
-    for part in (config.mqtt, config.http, *config.amqp):
+    for part in (config.mqtt, config.http, *config.amqp, *config.republish):
         for name in ("ca", "cert", "key"):
             if getattr(part, name, ""):
                 setattr(part, name, str(config.folder / getattr(part, name)))

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from petrel.errors import Misuse
 from petrel.gateway.config_kinds import check_address, is_loopback, limited, one_of
-from petrel.listen import check_filter
+from petrel.listen import check_filter, parse_url
 
 
 @dataclasses.dataclass
@@ -49,6 +49,46 @@ class Amqp:
         self.name = self.name or f"amqp {host}"
         if not self.exchange:
             raise Misuse("amqp.exchange: it needs a name, such as iot")
+
+
+@dataclasses.dataclass
+class Republish:
+    """url: mqtt://[user:password@]host[:port] of another broker, or mqtts://. prefix: comes before
+    each topic. client_id: "" for one of its own. ca, cert, key: PEM files.
+    """
+
+    url: str = ""
+    name: str = ""
+    prefix: str = ""
+    client_id: str = ""
+    protocol: str = one_of("5", "3.1.1")
+    batch: int = limited(100, 1, 1000)
+    timeout_s: int = limited(30, 1, 600)
+    retry_max_s: int = limited(60, 1, 86400)
+    topics: list = dataclasses.field(default_factory=lambda: ["#"])
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+
+    def check(self):
+        check_filters(self.topics)
+        target = self.target
+        if not target.secure and not is_loopback(target.host):
+            raise Misuse(f"republish.url: {target.host} is another machine: write mqtts://")
+        if set(self.prefix) & set("+#"):
+            raise Misuse("republish.prefix: a topic has no + and no #")
+        self.name = self.name or f"republish {target.host}:{target.port}"
+
+    @property
+    def target(self):
+        """The petrel.listen.Target."""
+        return parse_url(self.url)
+
+    def comes_back(self, place, topics):
+        """Whether messages would come in again by the source at `place`, which takes `topics`."""
+        firsts = {topic.partition("/")[0] for topic in topics}
+        own = {"#", "+", self.prefix.partition("/")[0]}
+        return self.target.place == place and not (self.prefix and own.isdisjoint(firsts))
 
 
 @dataclasses.dataclass

@@ -18,6 +18,7 @@ from petrel.gateway.intake import parsed
 from petrel.gateway.metrics import Metrics
 from petrel.gateway.sinks.database import Database
 from petrel.gateway.sinks.hub import Hub
+from petrel.gateway.sinks.republish import Republish
 from petrel.gateway.sinks.webhook import Webhook
 from petrel.gateway.sources.coap import CoapSource
 from petrel.gateway.sources.http import DISK_S, HttpSource
@@ -65,6 +66,7 @@ class Service:
             from petrel.gateway.sinks.amqp import Amqp
             for settings in self.config.amqp:
                 yield Amqp(settings, self.spool.intake.units)
+        yield from map(Republish, self.config.republish)
 
     def _mqtt(self):
         client_id = self.config.mqtt.client_id or self.spool.about(
