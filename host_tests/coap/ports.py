@@ -19,6 +19,23 @@ def free_port():
             continue
 
 
+def wait_for_socket(port):
+    """Until somebody has `port`, who may answer nothing."""
+    end = time.monotonic() + _LIMIT_S
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(0.1)
+        sock.connect(("127.0.0.1", port))
+        while time.monotonic() < end:
+            try:
+                sock.send(b"\0")
+                sock.recv(100)
+            except TimeoutError:
+                return
+            except OSError:
+                time.sleep(0.02)
+    raise TimeoutError(f"nobody at port {port}")
+
+
 def wait_for_server(port):
     """Until whoever is at `port` answers a CoAP ping."""
     end = time.monotonic() + _LIMIT_S

@@ -33,8 +33,9 @@ class Certificates:
     """Makes them all in `folder`.
 
     ca, wrong_ca: two authorities. server: for 127.0.0.1 and localhost. client: for mutual TLS,
-    its common name is `client_name`; wrong_client: the same from the wrong CA. The rest are
-    servers of the right CA: expired, not_yet_valid, wrong_name.
+    its common name is `client_name`; wrong_client: the same from the wrong CA; expired_client.
+    The rest are servers of the right CA: expired, not_yet_valid, wrong_name, and large, with so
+    many names that it fits no datagram.
     """
 
     client_name = "device-1"
@@ -48,10 +49,14 @@ class Certificates:
         self.ca = self._write("ca", ca.cert, ca.key)
         self.wrong_ca = self._write("wrong-ca", wrong_ca.cert, wrong_ca.key)
         self.server = self._server("server", ca, current)
-        self.expired = self._server("expired", ca, (now - 30 * _DAY, now - _DAY))
+        past = (now - 30 * _DAY, now - _DAY)
+        self.expired = self._server("expired", ca, past)
         self.not_yet_valid = self._server("not-yet-valid", ca, (now + _DAY, now + 30 * _DAY))
         self.wrong_name = self._server("wrong-name", ca, current, ("elsewhere.example",))
         self.client = self._client("client", ca, current)
+        names = [f"server-{number}.of-a-long-name.example" for number in range(50)]
+        self.large = self._server("large", ca, current, (*_OUR_NAMES, *names))
+        self.expired_client = self._client("expired-client", ca, past)
         self.wrong_client = self._client("wrong-client", wrong_ca, current)
 
     def _server(self, name, authority, validity, hosts=_OUR_NAMES):

@@ -1,26 +1,30 @@
 """DTLS 1.2 to one peer, in place of a `udp.Socket`, for an Endpoint that asks.
 
-    session = Session(context, udp.resolve("192.0.2.7", 5684), "peer.example")
+    session = Session(client_context(ca), udp.resolve("192.0.2.7", 5684), "peer.example")
     endpoint = Endpoint(session)
 
-    HANDSHAKE ---- a datagram is taken ----> OPEN
+    HANDSHAKE ---- a message is taken -----> OPEN
         ^                                     |
         +--- an alert, a refusal, an error ---+   a new handshake (`restarts`, `failure`)
+             silence of `silent_ms`
 
 mbedTLS keeps the handshake's own time-outs, but only when it is called: while one is under way it
-is, every `_STEP_MS`. What is sent meanwhile waits, a few datagrams of it; the layer above repeats
-what is lost. A peer that has lost the session, by a reboot, just does not answer: whoever notices
-makes a new Session.
+is, every `_STEP_MS`. What is sent meanwhile waits, a few messages of it; the layer above repeats
+what is lost. A peer that has lost the session, by a reboot, just does not answer (RFC 6347,
+section 4.2.8 leaves it to us): what it does not answer for `silent_ms` ends the session, and the
+message that is repeated next goes through a new one.
 
 Memory: a record, and mbedTLS's own, 20 to 40 KB with certificates, far less with a pre-shared key.
 """
 
 import asyncio
 import errno
-import io
 import socket
 from asyncio import core
 
+from ticks import Uptime
+
+from .dtls_wire import Wire, read
 from .message import const
 
 _NOTHING = (errno.EAGAIN, 35)  # 35 is macOS's
@@ -30,51 +34,20 @@ _WAITING = const(4)
 _DATAGRAM = const(1536)
 
 
-class _Wire(io.IOBase):
-    """What mbedTLS takes for its socket: a datagram at a time, because the records of several
-    would be read as one.
-    """
-
-    def __init__(self, sock):
-        self._sock = sock
-        self._datagram = None
-        self.more = False  # the last look found something
-
-    def take(self):
-        """Let mbedTLS have the next datagram, if there is one."""
-        try:
-            self._datagram = self._sock.recv(_DATAGRAM)
-        except OSError as error:
-            if error.errno not in _NOTHING:
-                raise
-        self.more = self._datagram is not None
-
-    def readinto(self, buffer):
-        data = self._datagram
-        if data is None:
-            return None
-        self._datagram = None
-        length = min(len(data), len(buffer))
-        buffer[:length] = data if length == len(data) else data[:length]
-        return length
-
-    def write(self, data):
-        return self._sock.send(data)
-
-    def ioctl(self, request, argument):
-        return 0
-
-
 class Session:
-    """`context` is an SSLContext of PROTOCOL_DTLS_CLIENT; `name` is what the peer's certificate
-    must say, None with a pre-shared key.
+    """`context` is of `coap.dtls_contexts`; `name` is what the peer's certificate must say, None
+    with a pre-shared key. `silent_ms` None: a peer may be silent for ever, as one is that is sent
+    nothing but what asks for no answer.
     """
 
-    def __init__(self, context, peer, name=None):
+    def __init__(self, context, peer, name=None, silent_ms=20_000):
         self.peer = peer
         self._context = context
         self._name = name
+        self._silent_ms = silent_ms
+        self._now = Uptime().now
         self._waiting = []
+        self._unanswered_ms = None  # when the first message was sent that nothing followed
         self._tls = self._sock = self._wire = None
         self.open = False
         self.failure = None  # what ended the last handshake or session
@@ -82,19 +55,24 @@ class Session:
         self._connect()
 
     async def receive(self, limit):
-        """Wait for a datagram; returns (bytes, peer)."""
+        """Wait for a message; returns (bytes, peer)."""
         while True:
+            more = False
             try:
                 self._flush()
-                self._wire.take()
-                data = self._tls.read(limit)
+                more = self._take()
+                data = read(self._tls, limit)
+                self._put_out()
                 if data:
+                    self._unanswered_ms = None
                     return data, self.peer
+                if data is not None:
+                    raise OSError("closed by the peer")
+                self._check()
             except (OSError, ValueError) as error:  # ValueError: a certificate does not verify
                 self.failure = error
-                await asyncio.sleep_ms(_PAUSE_MS)
-                self._connect()
-            if self._wire.more:
+                await self._begin_again()
+            if more:
                 await asyncio.sleep_ms(0)  # there may be more, but others want their turn
             elif self.open and not self._waiting:
                 try:  # a write that failed would not wake us
@@ -109,7 +87,7 @@ class Session:
         yield core._io_queue.queue_read(self._sock)
 
     def send(self, data, peer):
-        """Send a datagram once the handshake is done."""
+        """Send a message once the handshake is done."""
         if len(self._waiting) >= _WAITING:
             self._waiting.pop(0)
         self._waiting.append(data)
@@ -120,25 +98,67 @@ class Session:
                 self.failure = error  # `receive` meets it too
 
     def close(self):
+        self._tls.close()
         self._sock.close()
 
     def _connect(self):
         """A new socket and handshake: after an error mbedTLS's object is of no use any more."""
-        if self._sock:
-            self._sock.close()
         self.open = False
+        self._unanswered_ms = None
         self.restarts += 1
         sock = self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sock.connect(self.peer)
         sock.setblocking(False)
-        self._wire = _Wire(sock)
+        self._wire = Wire()
         self._tls = self._context.wrap_socket(
             self._wire, server_hostname=self._name, do_handshake_on_connect=False
         )
 
+    async def _begin_again(self):
+        self.open = False
+        try:
+            self._put_out()  # an alert
+        except OSError:
+            pass
+        while True:
+            self.close()
+            await asyncio.sleep_ms(_PAUSE_MS)
+            try:
+                return self._connect()
+            except OSError as error:  # no network, or no memory
+                self.failure = error
+
+    def _check(self):
+        """Raise OSError if it can't go on."""
+        if self._wire.oversize:
+            raise OSError(self._wire.too_long())
+        since = self._unanswered_ms
+        if self._silent_ms and since is not None and self._now() - since >= self._silent_ms:
+            raise OSError("no answer for %d ms" % self._silent_ms)
+
+    def _take(self):
+        """Let mbedTLS have the next datagram; returns whether there was one."""
+        try:
+            self._wire.datagram = self._sock.recv(_DATAGRAM)
+        except OSError as error:
+            if error.errno not in _NOTHING:
+                raise
+            return False
+        return True
+
     def _flush(self):
+        """Let go what waits, if the handshake is done."""
         while self._waiting:
-            if not self._tls.write(self._waiting[0]):
+            written = self._tls.write(self._waiting[0])
+            self._put_out()
+            if not written:
                 return
             self.open = True
             self._waiting.pop(0)
+            if self._unanswered_ms is None:
+                self._unanswered_ms = self._now()
+
+    def _put_out(self):
+        out = self._wire.out
+        while out:
+            self._sock.send(out.pop(0))
