@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from typer.exceptions import Abort, TyperException
 
 from petrel.errors import Misuse, report
+from petrel.simulate.options import simulate
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, rich_markup_mode="markdown",
@@ -166,6 +167,9 @@ def gateway(
     from petrel.gateway.service import run_gateway
 
     return run_gateway(load(config))
+
+
+app.command()(simulate)
 
 
 @app.command()

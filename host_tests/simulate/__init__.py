@@ -1,0 +1,1 @@
+"""`petrel simulate`: its devices without a network, and all of it at a broker."""
