@@ -46,6 +46,7 @@ class Intake:
     """Counters: readings that were new, duplicates, foreign messages, undecodable ones.
 
     units: {device: {channel: unit}} of payloads that tell them.
+    wire_bytes, json_bytes: payloads of readings and profiles as they came, and the same as JSON.
     """
 
     def __init__(self, ledger=None, decoder=None, latest=None, units=None):
@@ -55,6 +56,7 @@ class Intake:
         self.units = units or {}
         self.changes = Changes()
         self.readings = self.duplicates = self.foreign = self.undecodable = 0
+        self.wire_bytes = self.json_bytes = 0
 
     def take(self, arrival):
         """The Messages (without id) that the arrival becomes: one, or none."""
@@ -86,12 +88,14 @@ class Intake:
         try:
             readings = self.decoder.decode(arrival.topic, arrival.payload)
         except Waiting:
+            self.wire_bytes += len(arrival.payload)
             self.changes.held.add(device)
             return []
         except Undecodable:
             return self._foreign(arrival, device)
         if not all(reading.stream < _MOST and reading.seq < _MOST for reading in readings):
             return self._foreign(arrival, device)
+        self.wire_bytes += len(arrival.payload)
         return self._new(arrival, device, readings)
 
     def _foreign(self, arrival, device):
@@ -109,7 +113,10 @@ class Intake:
         self.duplicates += len(readings) - len(new)
         if readings and readings[-1].units:
             self._learn_units(device, readings[-1].units)
-        return [_message(arrival, device, "data", readings_text(new))] if new else []
+        text = readings_text(new) if new else ""
+        whole = len(new) == len(readings)
+        self.json_bytes += len(text if whole else readings_text(readings))
+        return [_message(arrival, device, "data", text)] if new else []
 
     def _profile(self, arrival, device):
         try:
@@ -117,9 +124,11 @@ class Intake:
         except Undecodable:
             self.undecodable += 1
             return []
+        self.wire_bytes += len(arrival.payload)
         self.changes.held.add(device)
         topic = arrival.topic.removesuffix("profile") + "data"
-        return self._new(dataclasses.replace(arrival, topic=topic), device, readings)
+        frames = dataclasses.replace(arrival, topic=topic, payload=b"")  # which came earlier
+        return self._new(frames, device, readings) if readings else []
 
     def _told(self, arrival, kind, device):
         """Enter what a device says of itself; False if that is only a copy of what was known."""
@@ -156,4 +165,4 @@ def parsed(payload):
 
 
 def _message(arrival, device, kind, data):
-    return Message(0, arrival.time_ms, arrival.topic, device, kind, data)
+    return Message(0, arrival.time_ms, arrival.topic, device, kind, data, arrival)

@@ -18,12 +18,14 @@ class Arrival:
     """A message as a source took it.
 
     payload: bytes. time_ms: Unix milliseconds. retained: the broker's copy of something older.
+    via: the protocol, as people call it.
     """
 
     topic: str
     payload: bytes
     time_ms: int
     retained: bool = False
+    via: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Message:
     id: its place in the spool, from 1; 0 until it has one. device: of the topic, or the topic
     itself where it names none. kind: of KINDS; "data" are Petrel's readings alone. data: JSON
     text; readings are an object or an array of them as in docs/WIRE.md, whatever format they came
-    in.
+    in. arrival: what it was made of, as long as it is new; None out of the spool.
     """
 
     id: int
@@ -42,6 +44,7 @@ class Message:
     device: str
     kind: str
     data: str
+    arrival: Arrival | None = dataclasses.field(default=None, compare=False, repr=False)
 
 
 def kind_of(topic):

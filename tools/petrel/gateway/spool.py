@@ -107,7 +107,7 @@ class Spool:
         """
         first = self.last + 1
         stored = [
-            Message(first + place, m.time_ms, m.topic, m.device, m.kind, m.data)
+            Message(first + place, m.time_ms, m.topic, m.device, m.kind, m.data, m.arrival)
             for place, m in enumerate(messages)
         ]
         self._db.executemany(

@@ -50,12 +50,13 @@ class HttpSource:
         check_device(device)
         if kind not in KINDS or kind == "commands":
             raise web.HTTPNotFound(reason="there is /devices/{id}/data and a few more")
-        await self._spool(f"devices/{device}/{kind}", await request.read())
+        await self._spool(f"devices/{device}/{kind}", await request.read(), "HTTP")
         return web.Response(status=204)
 
-    async def _spool(self, topic, payload):
+    async def _spool(self, topic, payload, via):
+        now_ms = time.time_ns() // 1_000_000
         try:
-            await self._take(Arrival(topic, payload, time.time_ns() // 1_000_000))
+            await self._take(Arrival(topic, payload, now_ms, via=via))
         except TimeoutError as error:
             raise web.HTTPServiceUnavailable(
                 reason="the message could not be written to disk; send it again",
@@ -103,7 +104,7 @@ class HttpSource:
                 payload = message.data
                 payload = payload.encode() if isinstance(payload, str) else bytes(payload)
                 kind = "responses" if "ok" in parsed(payload) else "data"
-                await self._spool(f"devices/{device}/{kind}", payload)
+                await self._spool(f"devices/{device}/{kind}", payload, "WebSocket")
                 count += 1
                 await socket.send_json({"ack": count})
         except web.HTTPServiceUnavailable:

@@ -110,7 +110,8 @@ class MqttSource:
 
     def _on_message(self, _client, _userdata, message):
         arrival = Arrival(
-            message.topic, message.payload, time.time_ns() // 1_000_000, message.retain
+            message.topic, message.payload, time.time_ns() // 1_000_000, message.retain,
+            "MQTT",
         )
         if message.qos == 0 and self._pending >= self.settings.receive_maximum:
             self.unwanted += 1
