@@ -12,10 +12,10 @@ from pathlib import Path
 
 from petrel.errors import Misuse, explain
 from petrel.gateway.config_kinds import is_loopback, limited, one_of
-from petrel.gateway.config_sinks import Amqp, Database, Republish, Webhook
+from petrel.gateway.config_sinks import Amqp, Database, Postgresql, Republish, Webhook
 from petrel.listen import check_filter, parse_url
 
-_SINKS = ("webhook", "amqp", "republish")  # of which there may be several
+_SINKS = ("webhook", "amqp", "postgresql", "republish")  # of which there may be several
 
 
 @dataclasses.dataclass
@@ -131,6 +131,7 @@ class Config:
     database: Database = dataclasses.field(default_factory=Database)
     webhook: list[Webhook] = dataclasses.field(default_factory=list)
     amqp: list[Amqp] = dataclasses.field(default_factory=list)
+    postgresql: list[Postgresql] = dataclasses.field(default_factory=list)
     republish: list[Republish] = dataclasses.field(default_factory=list)
     folder: Path = dataclasses.field(default=Path(), metadata={"own": True})
 
@@ -170,7 +171,8 @@ def load(path=None):
     except Misuse as error:
         raise Misuse(f"{path}: {error}") from error
     config.folder = path.absolute().parent
-    for part in (config.mqtt, config.http, *config.amqp, *config.republish):
+    parts = (config.mqtt, config.http, *config.amqp, *config.postgresql, *config.republish)
+    for part in parts:
         for name in ("ca", "cert", "key"):
             if getattr(part, name, ""):
                 setattr(part, name, str(config.folder / getattr(part, name)))

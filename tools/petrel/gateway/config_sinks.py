@@ -24,6 +24,39 @@ class Database:
 
 
 @dataclasses.dataclass
+class Postgresql:
+    """url: postgresql://user:password@host[:port]/database. keep_days: months of which all is
+    older are dropped; keep_hourly_days as for Database. timeout_s: of a batch. ca: a PEM file of
+    the authority to trust; "" for the system's.
+    """
+
+    url: str = ""
+    name: str = ""
+    topics: list = dataclasses.field(default_factory=lambda: ["#"])
+    keep_days: int = limited(0, 0, 36500)
+    keep_hourly_days: int = limited(0, 0, 36500)
+    timeout_s: int = limited(30, 1, 600)
+    retry_max_s: int = limited(60, 1, 86400)
+    ca: str = ""
+
+    def check(self):
+        check_filters(self.topics)
+        try:
+            parts = urlsplit(self.url)
+            host, _ = parts.hostname, parts.port
+        except ValueError as error:
+            raise Misuse(f"postgresql.url: {error}") from error
+        if parts.scheme not in ("postgresql", "postgres") or not host:
+            raise Misuse("postgresql.url: no postgresql://user:password@host/database address")
+        self.name = self.name or f"postgresql {host}{parts.path}"
+
+    @property
+    def secure(self):
+        """Whether the server is another machine, which is reached by TLS only."""
+        return bool(self.ca) or not is_loopback(urlsplit(self.url).hostname)
+
+
+@dataclasses.dataclass
 class Amqp:
     """url: amqp://user:password@host[:port]/[vhost], or amqps://. exchange: the topic exchange.
     queue: one that is bound to it with `bindings`; "" for none. quantities: {unit or channel:

@@ -66,6 +66,9 @@ class Service:
             from petrel.gateway.sinks.amqp import Amqp
             for settings in self.config.amqp:
                 yield Amqp(settings, self.spool.intake.units)
+        if self.config.postgresql:
+            from petrel.gateway.sinks.postgresql import Postgresql
+            yield from map(Postgresql, self.config.postgresql)
         yield from map(Republish, self.config.republish)
 
     def _mqtt(self):
