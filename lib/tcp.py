@@ -12,8 +12,8 @@ What is marked `# async` is a generator that is awaited, as in MicroPython's own
 the loop a socket to wait for, which has no public name there.
 """
 
-import errno
 import socket
+import sys
 from asyncio import core
 
 from ticks import ticks_diff, ticks_ms
@@ -26,12 +26,8 @@ except ImportError:
         return value
 
 
-_IPPROTO_TCP = const(6)
-_TCP_NODELAY = getattr(socket, "TCP_NODELAY", 1)  # the Unix port does not name it
 _ANSWER_LASTS_MS = const(3_600_000)
 _DOUBTED_LASTS_MS = const(300_000)  # when no connection could be made with it
-# The errno module does not name it: lwIP and Linux, ESP-IDF's newlib, macOS.
-_EISCONN = (106, 127, 56)
 
 
 def reason(error):
@@ -129,46 +125,14 @@ class Stream:
         self._sock.close()
 
 
-async def connect(host, port, resolver, tls=None):
+def connect(host, port, resolver, tls=None):
     """Return a Stream to `host`; `tls` is an `ssl.SSLContext`, used with the host's name verified.
+    To be awaited.
 
     Raises ConnectError. The TLS handshake goes on by itself while the stream is read and written:
     its errors come from there as ValueError (a certificate that does not verify) or OSError.
     """
-    arguments, address = resolver.resolve(host, port)
-    try:
-        sock = socket.socket(*arguments)
-    except OSError as error:  # a board has few of them, and little memory for them (lwIP)
-        raise ConnectError("tcp", reason(error))
-    try:
-        # A message is one segment anyway, and must not wait for the acknowledgement of the last.
-        sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
-        await _connect(sock, address)
-        if tls:
-            sock = tls.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
-            sock.setblocking(False)
-        return Stream(sock)
-    except OSError as error:
-        sock.close()
-        resolver.failed(host, port)
-        raise ConnectError("tcp", reason(error))
-    except BaseException:  # cancelled by the caller's deadline
-        sock.close()
-        resolver.failed(host, port)
-        raise
+    from tcp_opening import connect
 
-
-# async
-def _connect(sock, address):
-    sock.setblocking(False)
-    try:
-        sock.connect(address)
-    except OSError as error:
-        if error.errno != errno.EINPROGRESS:
-            raise
-    yield core._io_queue.queue_write(sock)
-    try:
-        sock.connect(address)  # tells how the first call ended
-    except OSError as error:
-        if error.errno not in _EISCONN:
-            raise
+    del sys.modules["tcp_opening"]  # not needed once there is a connection
+    return connect(host, port, resolver, tls)

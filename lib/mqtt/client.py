@@ -24,6 +24,7 @@ certificate that does not verify.
 """
 
 import asyncio
+from asyncio import core
 
 import tcp
 from ticks import Uptime
@@ -60,6 +61,8 @@ class Client:
     in_bytes        memory for an inbound packet: a larger publish is skipped and counted
     """
 
+    _asleep = core.TaskQueue()  # tasks that wait for an answer, as in asyncio's own Event
+
     def __init__(
         self, host, port=None, client_id="", protocol="3.1.1", tls=None, transport=None,
         timeout_s=10, reconnect=(1000, 60_000), resolver=None, properties=None, **options
@@ -90,13 +93,11 @@ class Client:
         self.again = None  # `again.Again`, in `async with`
         self.stream = None
         self.tasks = ()  # of an open connection: reader, writer, time-keeper
-        self.waiting = {}  # packet id -> Event
+        self.waiting = {}  # packet id -> the Task that waits for its answer, then the answer
         self.work = asyncio.Event()  # there is something to send
         self.moved = asyncio.Event()  # something was sent or answered, or the connection changed
         self.now = Uptime().now
-        self._chunk = bytearray(_CHUNK)
-        self._view = memoryview(self._chunk)
-        self._spare = []  # Events
+        self._chunk = memoryview(bytearray(_CHUNK))
 
     async def __aenter__(self):
         """Connect, trying again as `reconnect` says; what trying again can't help is raised."""
@@ -148,19 +149,19 @@ class Client:
             engine.flight.entries[-1].tag = tag
             await self.answer(packet_id)
 
-    async def answer(self, packet_id):
+    # async, see tcp.py
+    def answer(self, packet_id):
         """Wait for the last answer to a packet of ours; returns the codes in it."""
-        event = self.waiting[packet_id] = self._spare.pop() if self._spare else asyncio.Event()
-        event.answer = None
+        task = self.waiting[packet_id] = core.cur_task
+        self._asleep.push(task)
+        task.data = self._asleep  # whoever cancels the task takes it from there
         try:
-            await event.wait()
+            yield
         finally:
-            del self.waiting[packet_id]
-            event.clear()
-            self._spare.append(event)
-        if isinstance(event.answer, Exception):
-            raise event.answer
-        return event.answer
+            answer = self.waiting.pop(packet_id)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     async def movement(self):
         """Wait until something was sent or answered, or the connection changed."""
@@ -209,7 +210,7 @@ class Client:
         n = await self.stream.read_into(self._chunk)
         if not n:
             raise OSError("the broker closed the connection")
-        self.engine.receive(self._view[:n], self.now())
+        self.engine.receive(self._chunk[:n], self.now())
 
     async def guard(self, part):
         try:
@@ -274,7 +275,9 @@ class Client:
         self.moved.set()
 
     def answered(self, packet_id, answer):
-        event = self.waiting.get(packet_id)
-        if event and not event.is_set():  # the first answer counts: a loss may follow at once
-            event.answer = answer
-            event.set()
+        task = self.waiting.get(packet_id)
+        # The first answer counts: a loss may follow at once, and the task may be cancelled.
+        if getattr(task, "data", None) is self._asleep:
+            self.waiting[packet_id] = answer
+            self._asleep.remove(task)
+            core._task_queue.push(task)

@@ -16,6 +16,7 @@ _CONNECT = const(1)
 _CONNACK = const(2)
 _PUBLISH = const(3)
 _PUBREL = const(6)
+_PUBCOMP = const(7)
 _DISCONNECT = const(14)
 _CLOSED = const(0)
 
@@ -31,8 +32,8 @@ _DISCONNECT_CODES = (
 
 
 class Five:
-    """`asked`: a dict of properties for CONNECT. Maximum Packet Size is set here, and for a kept
-    session a Session Expiry Interval of a week if none is given.
+    """`asked`: a dict of properties for CONNECT. For a kept session a Session Expiry Interval of a
+    week is added if none is given; the engine adds Maximum Packet Size.
     """
 
     def __init__(self, asked=None):
@@ -55,7 +56,6 @@ class Five:
         self._aliases.clear()
         self._aliases_in.clear()
         self._most_aliases = 0
-        self.asked["maximum_packet_size"] = engine.in_bytes
         if not engine.clean:
             self.asked.setdefault("session_expiry_interval", _KEPT_S)
         will = b""
@@ -146,9 +146,8 @@ class Five:
         out_bytes = len(engine.out)
         engine.largest = min(out_bytes, granted.get("maximum_packet_size", out_bytes))
         for entry in engine.flight.entries:
-            if entry.length > engine.largest and entry not in engine.over:
-                entry.code = 0x95  # it can't be sent to this broker any more
-                engine.over.append(entry)
+            if entry.length > engine.largest and entry.awaits != _PUBCOMP:
+                engine.over.append((entry, 0x95))  # this broker does not take it any more
 
     def control(self, engine, kind, body):
         """DISCONNECT and AUTH."""

@@ -21,5 +21,6 @@ package("mqtt", base_path="..", files=(
     "utf8.py",
 ))
 module("tcp.py", base_path="..")
+module("tcp_opening.py", base_path="..")
 module("tcp_words.py", base_path="..")
 module("ticks.py", base_path="..")

@@ -93,14 +93,14 @@ def connack(engine, body):
 
 def _begin_anew(engine):
     """The session is new: publish again what the broker has not taken, forget the rest. Returns
-    the publishes that need no answer any more.
+    what becomes of publishes that need no answer any more.
     """
     flight = engine.flight
     over = []
     for entry in list(flight.entries):
-        entry.dup = False
+        entry.first &= 0xF7
         if entry.awaits == _PUBCOMP:
-            over.append(entry)
+            over.append((entry, 0))
         elif entry.payload is None:
             flight.arrived(entry)  # its owner will publish it anew
     engine.inbound = None
@@ -118,7 +118,7 @@ def lost(engine, split):
             flight.arrived(entry)
         else:
             if entry.sent and entry.awaits < _PUBCOMP:
-                entry.dup = True
+                entry.first |= 8  # DUP [MQTT-3.3.1-1]
             entry.sent = False
     flight.unsent = len(flight.entries)
     if engine.inbound:

@@ -63,12 +63,11 @@ def restore(engine, data, whose=0):
         entry.packet_id = int.from_bytes(data[at : at + 2], "big")
         entry.awaits = data[at + 2]
         entry.tag = int.from_bytes(data[at + 3 : at + 8], "big")
-        entry.name = entry.properties = b""
+        entry.first = 0x3C  # QoS 2, and DUP
+        entry.name = b""
         entry.payload = None
         entry.length = 5
-        entry.code = 0
         entry.sent = False
-        entry.dup = True
         flight.entries.append(entry)
         flight.unsent += 1
     flight.next_id = int.from_bytes(data[7:9], "big")
@@ -98,7 +97,7 @@ def supply(engine, tag, topic, payload, retain=False):
             entry.name = encoded(topic, b"+#")
             entry.payload = payload
             entry.properties = b"\0" if engine.five else b""
-            entry.first = 0x34 | retain
+            entry.first = entry.first & 8 | 0x34 | retain
             entry.length = 14 + len(entry.name) + len(payload)
             if entry.length > engine.largest:
                 raise ValueError("a packet of %d bytes" % entry.length)

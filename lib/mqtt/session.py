@@ -80,16 +80,17 @@ class Engine:
         self.five = five
         self.window = self.most = window  # `most`: what the broker allows too (5.0)
         self.largest = out_bytes  # packet that may be sent
-        self.in_bytes = in_bytes
         self.state = _CLOSED
         self.changed = False  # what `resume.py` saves has changed; whoever saves it clears this
         self.flight = Flight()
         self.inbound = None  # made with the first inbound publish
-        self.over = ()  # publishes that need no answer any more
+        self.over = ()  # (publish, code) of those that need no answer any more
         self.out = bytearray(out_bytes)
         self._view = memoryview(self.out)
         self._start = self._end = 0  # what is to be sent
         self._owed = []  # answers to be sent: type << 24 | packet id << 8 | reason code
+        if five:
+            five.asked["maximum_packet_size"] = in_bytes
         self._split = packet.Splitter(in_bytes, five is not None)
         self._data = b""
         self._at = 0
@@ -285,7 +286,7 @@ class Engine:
     def next_event(self):
         """The next event, or None. Raises ProtocolError: send what there is to send, and close."""
         if self.over:
-            return self.flight.acked(self, self.over.pop(0))
+            return self.flight.acked(self, *self.over.pop(0))
         data, split = self._data, self._split
         try:
             while self._at < len(data) and self.state != _CLOSED and len(self._owed) < _MOST_OWED:
