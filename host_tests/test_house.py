@@ -20,9 +20,9 @@ MODULE_LINES, FUNCTION_LINES = 350, 40
 LIBRARIES = {path.stem for path in (ROOT / "lib").iterdir() if path.name[0] not in "_."}
 # Where the libraries meet asyncio, the network and the file system.
 EDGES = {
-    "lib/tcp.py", "lib/wake.py", "lib/journal/disk.py", "lib/mqtt/client.py", "lib/mqtt/life.py",
-    "lib/mqtt/again.py", "lib/mqtt/inbox.py", "lib/mqtt/simple.py", "lib/websocket/stream.py",
-    "lib/websocket/messages.py",
+    "lib/tcp.py", "lib/tcp_opening.py", "lib/wake.py", "lib/journal/disk.py",
+    "lib/mqtt/client.py", "lib/mqtt/life.py", "lib/mqtt/again.py", "lib/mqtt/inbox.py",
+    "lib/mqtt/simple.py", "lib/websocket/stream.py", "lib/websocket/messages.py",
     "lib/udp.py", "lib/coap/endpoint.py", "lib/coap/client.py", "lib/coap/observation.py",
     "lib/coap/server.py", "lib/coap/multicast.py", "lib/coap/reliable_socket.py",
     "lib/coap/dtls.py", "lib/coap/dtls_server.py", "lib/coap/dtls_contexts.py",

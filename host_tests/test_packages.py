@@ -177,5 +177,5 @@ def test_the_manifest_freezes_the_same_files(name):
 
 def test_a_library_does_not_bring_what_it_does_not_need():
     assert packages.needed(LIBRARIES["ticks"], LIBRARIES) == ["ticks"]
-    websocket = ["tcp", "tcp_words", "ticks", "websocket"]
+    websocket = ["tcp", "tcp_opening", "tcp_words", "ticks", "websocket"]
     assert packages.needed(LIBRARIES["websocket"], LIBRARIES) == websocket
