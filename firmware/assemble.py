@@ -13,7 +13,7 @@ from micropython import const
 
 from ring import RingQueue
 
-from .forget import forget
+from .forget import drop, forget
 from .log import log, uptime
 
 _APP_BYTES = const(50_000)  # what the application takes beside the queue, in words of 32 bits
@@ -22,6 +22,8 @@ _FLASH_BYTES = const(32_000)  # what it takes more when the queue is in flash to
 _CACHE_BYTES = const(4096)  # RAM for readings that are in flash anyway
 _LEAST_QUEUE = const(2048)  # bytes that the queue gets in any case
 _BUFFER_BYTES = const(1536)  # what the buffers take beside two messages
+
+_made = []  # the parts whose class has no other object
 
 
 def assemble(board):
@@ -118,7 +120,16 @@ def _parts(board, config, queue, reserve, sleeper):
     if config["serve"]:
         module = __import__("firmware.serve", None, None, ("serve",))
         module.serve(config["serve"], identity, clock, sensors, intervals, outbox, commands.app)
+    _made.extend((commands, link, outbox, sampler, health, uplink, clock, vitals, identity, queue))
     return commands.app
+
+
+def forget_making():
+    """Drop the functions that made the parts, 1 KB: in this run of the program there will be no
+    others.
+    """
+    for part in _made:
+        type(part).__init__ = None
 
 
 def begin(board, config, nap=None):
@@ -233,7 +244,7 @@ def _forget_checks(module):
     """Drop the functions that are only for the checking of a config."""
     for name in ("rules", "check", "most_bytes"):
         if hasattr(module, name):
-            delattr(module, name)
+            drop(module, name)
 
 
 def interval_ms(entry):

@@ -13,7 +13,15 @@ def forget(*names):
         for name in names:
             name = "firmware." + name
             if path == name or path.startswith(name + "_") or path.startswith(name + "."):
-                del sys.modules[path]
+                sys.modules.pop(path)  # `del` would leave the module in the dictionary's table
                 if hasattr(sys.modules.get(package), own):
-                    delattr(sys.modules[package], own)
+                    drop(sys.modules[package], own)
     gc.collect()
+
+
+def drop(owner, name):
+    """Delete an attribute, and the last reference to what it was: MicroPython leaves that in the
+    place of a deleted name until another takes it (py/map.c).
+    """
+    setattr(owner, name, None)
+    delattr(owner, name)

@@ -37,6 +37,8 @@ def run(board):
 
 
 def _assemble(board):
-    from .assemble import assemble
+    from .assemble import assemble, forget_making
 
-    return assemble(board)
+    app = assemble(board)
+    forget_making()
+    return app
