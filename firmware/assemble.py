@@ -119,7 +119,7 @@ def _parts(board, config, queue, reserve, sleeper):
     _attend(encoder, board, identity.stream, vitals, uplink, health, longest)
     if config["serve"]:
         module = __import__("firmware.serve", None, None, ("serve",))
-        module.serve(config["serve"], identity, clock, sensors, intervals, outbox, commands.app)
+        module.serve(config["serve"], identity, clock, sensors, intervals, outbox, commands)
     _made.extend((commands, link, outbox, sampler, health, uplink, clock, vitals, identity, queue))
     return commands.app
 

@@ -3,7 +3,7 @@
 ROOT = {
     # The peer's name or address.
     "host": ("127.0.0.1", "text", 1, 253),
-    # null: 5683.
+    # null: 5684 with `tls`, else 5683.
     "port": (None, "integer", 1, 65535),
     # Deadline of a message with all its retransmissions.
     "timeout_s": (60, "seconds", 1, 60),
@@ -11,6 +11,8 @@ ROOT = {
     "ack_timeout_s": (2, "seconds", 0.01, 30),
     # true: that wait follows the peer's round-trip time once it is known.
     "adaptive": (False, "boolean"),
+    # With it DTLS; null: plain text, for loopback only.
+    "tls": (None, "table"),
     # true: plain text to another machine all the same; the status says so.
     "insecure": (False, "boolean"),
 }

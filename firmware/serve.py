@@ -6,38 +6,40 @@
     /sensors/<key>     the channel's latest value as text; observable
     /sensors           the latest of all channels, SenML in JSON (RFC 8428)
     /status            what the device says of itself at its birth
-    /commands          POST; refused: plain UDP does not tell who asks
-    /.well-known/core  all of these; also by multicast to 224.0.1.187
+    /commands          POST, of a peer that DTLS knows; plain UDP does not tell who asks
+    /.well-known/core  all of these; without DTLS also by multicast to 224.0.1.187
 
-It runs in the same loop as the link and needs nothing of it. Before the first reading of a channel
-the answer is 5.03, and 4.06 to who wants another format.
+With `tls` it is DTLS, without plain UDP. It runs in the same loop as the link and needs nothing of
+it. Before the first reading of a channel the answer is 5.03, and 4.06 to who wants another format.
 """
 
 import asyncio
 
 from micropython import const
 
-import udp
 from coap.endpoint import Endpoint
 from coap.message import Message
 from coap.server import Server
 from scaled import text
 
+from .links import LinkError
 from .log import log
 
 _TEXT, _JSON, _SENML = const(0), const(50), const(110)
 _CONTENT = const(0x45)
 _FORBIDDEN, _NOT_ACCEPTABLE, _UNAVAILABLE = const(0x83), const(0x86), const(0xA3)
+_TOO_LARGE = const(0x8D)
 _CONTENT_FORMAT, _MAX_AGE, _ACCEPT = const(12), const(14), const(17)
 _RETRY_MS = const(10_000)
+_COMMAND_BYTES = const(512)
 
 
 class Serve:
     """`options` is the config's section, `intervals_ms` each channel's. From now on every reading
-    for `outbox` passes here.
+    for `outbox` passes here; `on_command` is called as a link does.
     """
 
-    def __init__(self, options, identity, clock, channels, intervals_ms, outbox):
+    def __init__(self, options, identity, clock, channels, intervals_ms, outbox, on_command):
         self._options = options
         self._clock = clock
         self._put = outbox.put
@@ -47,7 +49,7 @@ class Serve:
         self._resources = {
             "sensors": _All(self._values, "devices/" + identity.id + "/"),
             "status": _Status(identity),
-            "commands": _Commands(),
+            "commands": _Commands(on_command),
         }
         for value in self._values:
             self._resources["sensors/" + value.channel.key] = value
@@ -67,32 +69,48 @@ class Serve:
 
     async def run(self):
         """Serve until cancelled; while the port can't be had, try again."""
-        host, port = self._options["host"], self._options["port"]
+        secure, host = self._options["tls"], self._options["host"]
+        port = self._options["port"] or (5684 if secure else 5683)
         while True:
             try:
-                transport = udp.Socket(port, host)
+                transport = self._transport(port)
                 break
             except OSError as error:
                 log("serve", "port %d of %s can't be had (%s)" % (port, host, error))
-                await asyncio.sleep_ms(_RETRY_MS)
+            except LinkError as error:
+                log("serve", str(error))
+                if not error.retry:
+                    return await asyncio.Event().wait()
+            await asyncio.sleep_ms(_RETRY_MS)
         endpoint = Endpoint(transport, now=self._clock.now)
-        server = self._server = Server(endpoint)
+        server = self._server = Server(endpoint, proofs=not secure)
         server.resources = self._resources
         server.on_error = lambda error: log("serve", "a request failed: %r" % error)
-        log("serve", "CoAP at port %d of %s" % (port, host))
-        finding = asyncio.create_task(self._be_found(server, endpoint))
+        log("serve", "CoAP%s at port %d of %s" % (" over DTLS" if secure else "", port, host))
+        finding = asyncio.create_task(self._be_found(server, endpoint, port))
         try:
             await endpoint.run()
         finally:
             finding.cancel()
             transport.close()
 
-    async def _be_found(self, server, endpoint):
+    def _transport(self, port):
+        if self._options["tls"]:
+            from .serve_dtls import transport
+
+            return transport(self._options, port, self._clock)
+        from udp import Socket
+
+        return Socket(port, self._options["host"])
+
+    async def _be_found(self, server, endpoint, port):
         """By multicast, where the port can."""
+        if self._options["tls"]:
+            return  # a group has no session
         from coap.multicast import join
 
         try:
-            await join(server, endpoint, self._options["port"], self._options["host"])
+            await join(server, endpoint, port, self._options["host"])
         except OSError as error:
             log("serve", "not to be found by multicast: %s" % error)
 
@@ -162,15 +180,24 @@ class _Status:
 
 
 class _Commands:
+    """What is taken is answered with 2.04; what became of it goes by the link, as always."""
+
+    def __init__(self, on_command):
+        self._on_command = on_command
+
     async def post(self, request):
-        return Message(_FORBIDDEN, b"commands are taken over DTLS only")
+        if not getattr(request.peer, "known", False):
+            return Message(_FORBIDDEN, b"commands are taken over DTLS only")
+        if len(request.payload) > _COMMAND_BYTES:
+            return Message(_TOO_LARGE, b"at most %d bytes" % _COMMAND_BYTES)
+        self._on_command(request.payload, None)
 
 
-def serve(options, identity, clock, sensors, intervals, outbox, app):
-    """Put a Serve before `outbox` and into `app`; `intervals` of the sensors, in ms."""
+def serve(options, identity, clock, sensors, intervals, outbox, commands):
+    """Put a Serve before `outbox` and into the app of `commands`; `intervals` of the sensors."""
     channels, intervals_ms = [], []
     for sensor, interval in zip(sensors, intervals):
         channels += sensor.channels
         intervals_ms += [interval] * len(sensor.channels)
-    served = Serve(options, identity, clock, channels, intervals_ms, outbox)
-    app.parts += (served.run(),)
+    served = Serve(options, identity, clock, channels, intervals_ms, outbox, commands.receive)
+    commands.app.parts += (served.run(),)

@@ -15,6 +15,7 @@ BASE = {
     "payload": {}, "queue": {}, "reconnect": {}, "limits": {},
 }
 TLS = {"ca": "ca.crt"}
+SERVER_TLS = {"ca": "ca.crt", "cert": "d.crt", "key": "d.key"}
 PSK = {"psk_identity": "d1", "psk_key_hex": "00" * 16}
 ALARM = {"channel": "t", "above": 30}
 REPLAY = BASE["sensors"][0]
@@ -38,7 +39,7 @@ CASES = {
     "board.country": ([None, "DE"], ["", "D", "DEU", 49, []]),
     "serve": ([None, {}], [[], 5683]),
     "serve.host": (["localhost", "127.0.0.1"], ["", "x" * 254, *TEXT]),
-    "serve.port": ([1, 65535, 5683], [0, 65536, 5683.0, "5683", True, None]),
+    "serve.port": ([1, 65535, None], [0, 65536, 5683.0, "5683", True, []]),
     "serve.insecure": ([True, False], [None, 0, 1, "true", []]),
     "time": ([None, {}], [[], "pool.ntp.org"]),
     "time.servers": ([[], ["a"] * 4], [None, {}, "pool.ntp.org", ["a"] * 5]),
@@ -134,6 +135,14 @@ CASES = {
 }
 CASES.update({path[1:]: case for path, case in CASES.items() if path.startswith("umqtt")})
 CASES["mqtt"] = ([None, *CASES["umqtt"][0]], CASES["umqtt"][1][1:])
+for _section in ("coap.tls", "serve.tls"):
+    CASES.update({
+        _section + path[len("umqtt.tls"):]: case
+        for path, case in CASES.items() if path.startswith("umqtt.tls")
+    })
+CASES["serve.tls"] = ([None, PSK, SERVER_TLS], CASES["serve.tls"][1])
+CASES["serve.tls.cert"] = (["d.crt"], CASES["serve.tls.cert"][1])
+CASES["serve.tls.key"] = (["d.key"], CASES["serve.tls.key"][1])
 CASES["mqtt.qos"] = ([0, 1, 2], [3, -1, 1.0, *NUMBER])
 MUST_BE_GIVEN = ["sensors", "wifi[0].ssid"]
 MUST_BE_GIVEN += ["sensors[0]." + key for key in ("channels", "driver", "file")]
@@ -168,9 +177,14 @@ LIMITS = [
     ),
     ({"links": ["microcoapy"]}, None),
     ({"serve": {"host": "0.0.0.0", "insecure": True}}, None),
+    ({"serve": {"host": "0.0.0.0", "tls": PSK}}, None),
+    (
+        {"serve": {"tls": {"ca": TLS["ca"]}}},
+        "serve.tls.cert: missing; a server proves itself too, by cert and key",
+    ),
     (
         {"serve": {"host": "0.0.0.0"}},
-        'serve.insecure: plain text to 0.0.0.0; only "insecure": true allows it',
+        'serve.tls: plain text to 0.0.0.0; give "tls", or say "insecure": true and bear it',
     ),
     (
         {"links": ["microcoapy"], "microcoapy": {"host": "192.0.2.1"}},
@@ -179,7 +193,7 @@ LIMITS = [
     ({"links": ["mqtt"], "mqtt": None}, "mqtt: missing; a link needs its section, which may be "),
     (
         {"links": ["coap"], "coap": {"host": "192.0.2.1"}},
-        'coap.insecure: plain text to 192.0.2.1; only "insecure": true allows it',
+        'coap.tls: plain text to 192.0.2.1; give "tls", or say "insecure": true and bear it',
     ),
     ({"links": ["coap"], "coap": {"host": "192.0.2.1", "insecure": True}}, None),
     ({"umqtt.username": "u", "umqtt.password": "p"}, None),

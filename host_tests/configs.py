@@ -4,7 +4,7 @@ import copy
 import json
 import re
 
-from host_tests.config_cases import BASE, CSV, PSK, TLS
+from host_tests.config_cases import BASE, CSV, PSK, SERVER_TLS, TLS
 from host_tests.on_cpython import load
 
 rules = load("config_rules")
@@ -68,7 +68,8 @@ def base_for(path):
     """A good config in which there is such a path."""
     section, _, key = path.partition(".")
     if key.startswith("tls."):
-        return changed(section + ".tls", PSK if "psk" in path else TLS)
+        certificates = SERVER_TLS if section == "serve" else TLS
+        return changed(section + ".tls", PSK if "psk" in path else certificates)
     if path == "mqtt.hosts[0]":
         return changed("mqtt.hosts", ["localhost"])
     return BASE

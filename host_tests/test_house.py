@@ -50,6 +50,8 @@ PARTS = {
     "firmware.outbox": {"firmware.links", "firmware.sensors"},
     "firmware.uplink": {"firmware.links"},
     "firmware.health": set(),
+    "firmware.serve": {"firmware.links", "firmware.serve_dtls"},
+    "firmware.serve_dtls": {"firmware.links"},
     "firmware.commands": {"firmware.actions"},
     "firmware.actions": {"firmware.commands"},
     "firmware.config": {"firmware.sensors", "firmware.payloads"},

@@ -61,8 +61,9 @@ class Rest:
 
     def resolve(self):
         """The peer's address."""
+        port = self.options["port"] or (5684 if self.options.get("tls") else 5683)
         try:
-            return self.resolver.resolve(self.options["host"], self.options["port"] or 5683)[1]
+            return self.resolver.resolve(self.options["host"], port)[1]
         except tcp.ConnectError as error:
             raise LinkError(error.stage, error.text)
 

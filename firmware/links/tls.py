@@ -11,7 +11,7 @@ from . import LinkError
 _LARGEST = const(16_384)  # bytes of a file; a board has no memory for more
 
 
-def _der(path):
+def der(path):
     """The first certificate or key of a file, PEM or DER, as DER: not every port reads PEM."""
     if os.stat(path)[6] > _LARGEST:
         raise ValueError("more than %d bytes" % _LARGEST)
@@ -33,13 +33,13 @@ def _der(path):
     return a2b_base64(body)
 
 
-def ready(made, options, clock):
-    """`made`, or where that is None the context of `options`. Raises LinkError if there is none to
-    be had, or no certificate can be verified because the clock is not set.
+def ready(made, options, clock, make=None):
+    """`made`, or where that is None what `make` or `context` makes of `options`. Raises LinkError
+    if there is none to be had, or no certificate can be verified because the clock is not set.
     """
     if made is None:
         try:
-            made = context(options)
+            made = (make or context)(options)
         except ValueError as error:
             raise LinkError("tls", str(error), retry=False)
     if options["ca"] and not clock.is_set():
@@ -72,6 +72,6 @@ def context(options):
 
 def _load(load, *paths):
     try:
-        load(*[_der(path) for path in paths])
+        load(*[der(path) for path in paths])
     except (OSError, ValueError, IndexError) as error:
         raise ValueError("can't use %s (%s)" % (" with ".join(paths), error))

@@ -24,13 +24,6 @@ needs_libcoap = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def has_psk():
-    with Chip("coap_dtls_asking") as chip:
-        if not chip.call("has_psk"):
-            pytest.skip("this MicroPython has no pre-shared keys in DTLS (1.29 has them)")
-
-
 @contextlib.contextmanager
 def serving(options, port=None):
     """Yields the port of our server."""

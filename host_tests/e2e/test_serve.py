@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from host_tests.coap.ports import free_port, wait_for_server
+from host_tests.coap.ports import free_port, wait_for_server, wait_for_socket
 from host_tests.coap.test_libcoap import CLIENT, CLIENT_S, coap_client
 from host_tests.harness.config import config
 
@@ -31,8 +31,8 @@ def served(device, mosquitto):
     assert not [line for line in running.logs() if "Traceback" in line or "failed" in line]
 
 
-def refused(port, path, *options):
-    argv = [CLIENT, *options, f"coap://127.0.0.1:{port}/{path}"]
+def refused(port, path, *options, scheme="coap"):
+    argv = [CLIENT, *map(str, options), f"{scheme}://localhost:{port}/{path}"]
     done = subprocess.run(argv, capture_output=True, timeout=CLIENT_S, check=False, text=True)
     return done.stdout + done.stderr
 
@@ -68,6 +68,67 @@ def test_commands_are_refused_in_plain_text(served):
     told = refused(port, "commands", "-m", "post", "-e", '{"id":1,"cmd":"reboot"}')
     assert "4.03" in told and "DTLS only" in told
     assert running.running
+
+
+KEY = "sesame-sesame-16"
+SECRET = {"psk_identity": "admin", "psk_key_hex": KEY.encode().hex()}
+KNOWN = ("-u", "admin", "-k", KEY, "-B", "20")
+INFO = '{"id":1,"cmd":"info"}'
+
+
+@pytest.fixture
+def secure(device, mosquitto):
+    """Starts a device whose server has a section `tls`, and returns it and its port."""
+
+    def start(tls):
+        port = free_port()
+        made = config(mosquitto.port, sensor=SENSOR, serve={"port": port, "tls": tls})
+        running = device(made, name="d1")
+        running.wait_log("CoAP over DTLS at port", 20)
+        wait_for_socket(port)
+        return running, port
+
+    if not CLIENT.endswith("-openssl"):
+        pytest.skip("libcoap's coap-client-openssl is missing: apt-get install libcoap3-bin")
+    return start
+
+
+def answered(receiver):
+    """What the device has said to the command INFO."""
+    found = [json.loads(message.payload) for message in receiver.messages("d1", "responses")]
+    return [response for response in found if response["id"] == 1]
+
+
+def test_who_has_the_key_may_command_over_dtls(secure, receiver):
+    running, port = secure(SECRET)
+    receiver.wait_readings("d1", 1, 20)
+    readings = refused(port, "sensors/t", *KNOWN, scheme="coaps")
+    assert re.fullmatch(r"-?\d+(\.\d+)?\n", readings)
+    refused(port, "commands", "-m", "post", "-e", INFO, *KNOWN, scheme="coaps")
+    receiver.wait_for(lambda: answered(receiver), 20, "the response to the command")
+    assert [response["ok"] for response in answered(receiver)] == [True]
+    large = refused(port, "commands", "-m", "post", "-e", "x" * 600, *KNOWN, scheme="coaps")
+    assert "4.13" in large
+    wrong = ("-u", "admin", "-k", "something else..", "-B", "2")
+    refused(port, "commands", "-m", "post", "-e", INFO, *wrong, scheme="coaps")
+    running.wait_log("a session ended", 10)
+    assert len(answered(receiver)) == 1
+    assert running.stop() == 0
+
+
+def test_who_has_a_certificate_may_command_over_dtls(secure, receiver, certificates):
+    server, client = certificates.server, certificates.client
+    authority = certificates.ca.cert
+    running, port = secure(
+        {"ca": str(authority), "cert": str(server.cert), "key": str(server.key)}
+    )
+    post = ("-m", "post", "-e", INFO, "-C", authority, "-B", "2")
+    refused(port, "commands", *post, scheme="coaps")  # it has none
+    running.wait_log("a session ended", 10)
+    refused(port, "commands", *post, "-c", client.cert, "-j", client.key, scheme="coaps")
+    receiver.wait_for(lambda: answered(receiver), 20, "the response to the command")
+    assert len(answered(receiver)) == 1
+    assert running.stop() == 0
 
 
 def test_a_port_that_is_taken_stops_nothing(device, mosquitto, receiver):

@@ -18,8 +18,12 @@ from . import server
 def _context(options):
     if "psk" in options:
         return client_context(psk=(options["psk"][0].encode(), unhexlify(options["psk"][1])))
-    with open(options["ca"], "rb") as file:
-        return client_context(file.read())
+    files = []
+    for name in ("ca", "cert", "key"):
+        if name in options:
+            with open(options[name], "rb") as file:
+                files.append(file.read())
+    return client_context(*files)
 
 
 def _session(port, options):

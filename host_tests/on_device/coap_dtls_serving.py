@@ -41,6 +41,30 @@ class Count:
         return b"%d;" % self.count, 0
 
 
+class Collected:
+    """Stands in for a gateway: what a device posts, and what it observes."""
+
+    observable = True
+
+    def __init__(self):
+        self.bodies = []
+
+    async def get(self, request):
+        return b"\n".join(self.bodies)
+
+    async def post(self, request):
+        self.bodies.append(bytes(request.payload))
+
+    put = post
+
+
+class Commands:
+    observable = True
+
+    async def get(self, request):
+        return b"", 50
+
+
 class Counts:
     """What the sessions have counted, and why the last one was closed."""
 
@@ -82,6 +106,8 @@ async def _serve(port, context):
     transport.on_event = counts.take
     for path, resource in (
         ("who", Who()), ("large", Large()), ("count", count), ("counts", counts),
+        ("devices/d1/data", Collected()), ("devices/d1/status", Collected()),
+        ("devices/d1/health", Collected()), ("devices/d1/commands", Commands()),
     ):
         made.add(path, resource)
     serving = asyncio.create_task(endpoint.run())
