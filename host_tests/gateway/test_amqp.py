@@ -1,12 +1,11 @@
 """HTTP -> gateway -> RabbitMQ: is everything in its queue, whatever becomes of the broker, and do
 other sinks notice?
-
-One RabbitMQ serves the whole file: it takes seconds to start.
 """
 
 import asyncio
 import collections
 import contextlib
+import functools
 import json
 import threading
 
@@ -16,7 +15,6 @@ import pytest
 from host_tests.faults.tcp import TO_CLIENT, FaultProxy
 from host_tests.gateway.running import SOON_S, Gateway, Hook, wait_for
 from host_tests.gateway.test_web import Client
-from host_tests.harness.rabbitmq import RabbitMq
 from petrel.setup.services import find_rabbitmq
 
 pytestmark = [
@@ -40,12 +38,6 @@ timeout_s = 2
 retry_max_s = 1
 {more}
 """
-
-
-@pytest.fixture(scope="module")
-def rabbitmq():
-    with RabbitMq() as broker:
-        yield broker
 
 
 @pytest.fixture
@@ -104,17 +96,15 @@ class Queues:
             with contextlib.suppress(aio_pika.exceptions.AMQPError, OSError):
                 async with await aio_pika.connect(self._rabbitmq.url) as connection:
                     channel = await connection.channel()
-                    while not self._ended.is_set():
-                        await self._take(channel)
+                    for name in self._names:
+                        queue = await channel.get_queue(name)
+                        await queue.consume(functools.partial(self._keep, name), no_ack=True)
+                    while not (self._ended.is_set() or channel.is_closed):
+                        await asyncio.sleep(0.02)
             await asyncio.sleep(0.1)
 
-    async def _take(self, channel):
-        for name in self._names:
-            queue = await channel.get_queue(name)
-            while message := await queue.get(fail=False):
-                self.messages[name].append(message)
-                await message.ack()
-        await asyncio.sleep(0.02)
+    async def _keep(self, name, message):
+        self.messages[name].append(message)
 
     def values(self, name="sensor-data"):
         """{id of a value: value}."""

@@ -1,7 +1,7 @@
 """HTTP -> gateway -> PostgreSQL: is every reading there once, in the table of its month, and
 summed up, whatever becomes of the server?
 
-One PostgreSQL serves the whole file; each test has a database of its own in it.
+Each test has a database of its own.
 """
 
 import asyncio
@@ -17,7 +17,6 @@ import pytest
 
 from host_tests.gateway.running import SOON_S, Gateway, wait_for
 from host_tests.gateway.test_amqp import post
-from host_tests.harness.postgresql import PostgreSql
 from petrel.gateway.config_sinks import Postgresql as Settings
 from petrel.gateway.message import Message
 from petrel.gateway.pace import Refused
@@ -45,21 +44,15 @@ retry_max_s = 1
 """
 
 
-@pytest.fixture(scope="module")
-def server():
-    with PostgreSql() as server:
-        yield server
-
-
 _names = itertools.count(1)
 
 
 @pytest.fixture
-def base(server):
+def base(postgresql):
     """A new database: its url, and all(query)."""
     name = f"base{next(_names)}"
-    ask(server.url, f"CREATE DATABASE {name}")
-    url = server.url.replace("/postgres", f"/{name}")
+    ask(postgresql.url, f"CREATE DATABASE {name}")
+    url = postgresql.url.replace("/postgres", f"/{name}")
     return types.SimpleNamespace(url=url, all=lambda query: ask(url, query))
 
 
@@ -166,11 +159,11 @@ def wait_readings(base, gateway, count):
              lambda: f"{base.all(query)[-3:]}; {gateway.logs()[-4:]}")
 
 
-def test_the_server_is_killed_and_freezes_and_others_do_not_wait(gateway, base, server):
+def test_the_server_is_killed_and_freezes_and_others_do_not_wait(gateway, base, postgresql):
     sender = threading.Thread(target=lambda: post(gateway, range(1, 201)))
     sender.start()
     gateway.wait_rows(50)
-    server.kill()
+    postgresql.kill()
     sender.join(SOON_S)
     assert not sender.is_alive(), "devices are held up"
     gateway.wait_rows(200)
@@ -178,15 +171,15 @@ def test_the_server_is_killed_and_freezes_and_others_do_not_wait(gateway, base, 
     gateway.kill()
     gateway.mark_of_start = gateway.mark()
     gateway.start()
-    server.start()
+    postgresql.start()
     wait_readings(base, gateway, 200)
     mark = gateway.mark()
-    server.pause()
+    postgresql.pause()
     try:
         post(gateway, range(201, 211))
         gateway.wait_log("pg: no answer within 2 s; next try in", SOON_S, mark)
     finally:
-        server.resume()
+        postgresql.resume()
     wait_readings(base, gateway, 210)
     assert gateway.stop() == 0
 
