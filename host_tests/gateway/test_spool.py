@@ -133,6 +133,25 @@ def test_when_it_is_full_the_oldest_go_and_are_counted_for_who_lacked_them(tmp_p
     spool.close()
 
 
+def test_when_it_is_full_dead_letters_go_first(tmp_path):
+    spool = Spool(tmp_path, limit_bytes=300_000)
+    spool.register(["hook", "slow"])
+    for first in range(1, 6001, 500):
+        stored = arrive(spool, *numbered(first, first + 499))
+        with spool.transaction():
+            spool.set_aside("hook", "status 401", stored)
+            spool.advance("hook", spool.last)
+            spool.advance("slow", max(0, spool.last - 500))
+            spool.sweep()
+    reader = Reader(spool.path)
+    assert [message.id for message in reader.after(0, 10_000)] == list(range(5501, 6001))
+    left = [message.id for _, _, message in reader.dead("hook", 10_000)]
+    assert left == list(range(left[0], 6001)) and left[0] > 1
+    assert spool.lost == {"hook": left[0] - 1, "slow": 0}
+    assert spool.bytes_used < 500_000
+    spool.close()
+
+
 def test_dead_letters_are_kept_replayed_and_buried(spool):
     stored = arrive(spool, *numbered(1, 2))
     with spool.transaction():

@@ -10,7 +10,7 @@ them, so that after a power cut at any moment both tell of the same messages. It
 `store` returns (write-ahead log, `synchronous=FULL`); only then is anything acknowledged.
 
 Messages that every sink has are deleted. When the rest outgrows `limit_bytes` the oldest are
-deleted all the same, and counted as `lost` for each sink that lacked them.
+deleted all the same, dead letters first, and counted as `lost` for each sink that lacked them.
 
 One thread writes (`petrel.gateway.writer`); a Reader may be used beside it.
 """
@@ -177,10 +177,17 @@ class Spool:
         """Delete what every sink has, and the oldest if there is too much of the rest."""
         done = self._value("SELECT min(cursor) FROM sinks")
         self._delete(self.last if done is None else done)
-        if self.bytes_used > self.limit_bytes:
+        if self.bytes_used > self.limit_bytes and not self._drop_dead():
             oldest = self._value("SELECT min(id) FROM messages")
             if oldest is not None:
                 self._drop(oldest + _CUT - 1)
+
+    def _drop_dead(self):
+        """Delete the oldest dead letters: were they kept, nothing else would be in the end."""
+        last = f"(SELECT max(number) FROM (SELECT number FROM dead ORDER BY number LIMIT {_CUT}))"
+        self._db.execute("UPDATE sinks SET lost = lost + (SELECT count(*) FROM dead "
+                         f"WHERE sink = name AND number <= {last})")
+        return self._db.execute(f"DELETE FROM dead WHERE number <= {last}").rowcount
 
     def _drop(self, last):
         count = "SELECT count(*) FROM messages WHERE id <= ? AND id > cursor"
