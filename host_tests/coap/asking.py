@@ -8,6 +8,7 @@ import aiocoap
 from aiocoap.numbers.constants import TransportTuning
 
 GET, POST, PUT, DELETE = 1, 2, 3, 4
+PATIENCE_S = 0.5
 TRIES = 12
 """Requests that are not confirmable may be lost: they are asked so often."""
 
@@ -43,7 +44,8 @@ class Ours:
     def watch(self, path, steps, options=(), confirmable=True):
         """Observe, taking a step (arguments of `ask`, None, "close", "get" or "forget") after each
         notification. "get" asks for the resource in between; behind "forget", which is to leave
-        without a word, the steps left are taken at once.
+        without a word, the steps left are taken at once. What is not confirmable may be lost: if
+        there is no notification soon, it registers, or takes the step, once more.
         """
         steps = [_request(*step) if isinstance(step, tuple) else step for step in steps]
         told = self._chip.call(
@@ -89,7 +91,7 @@ class Theirs:
 
         for _ in range(1 if confirmable else TRIES):
             try:
-                return asyncio.run(asyncio.wait_for(do(), 30 if confirmable else 2))
+                return asyncio.run(asyncio.wait_for(do(), 30 if confirmable else 1))
             except TimeoutError:
                 if confirmable:
                     raise
@@ -98,32 +100,43 @@ class Theirs:
     def watch(self, path, steps, options=(), confirmable=True):
         async def do():
             context = await aiocoap.Context.create_client_context()
-            heard = []
             try:
+                patience_s = None if confirmable else PATIENCE_S
                 message = self._message(GET, path, b"", options, (), confirmable)
                 message.opt.observe = 0
-                request = context.request(message)
-                heard.append(_theirs(await request.response))
-                notifications = request.observation.__aiter__()
-                for step in steps:
-                    if step == "close":
-                        request.observation.cancel()
-                        break
-                    if step == "get":
-                        got = await context.request(self._message(GET, path)).response
-                        heard.append(_theirs(got))
-                        continue
-                    if step:
-                        await context.request(self._message(*step)).response
-                    try:
-                        heard.append(_theirs(await notifications.__anext__()))
-                    except (StopAsyncIteration, aiocoap.error.Error):
-                        break
-                return heard
+                return await self._watch(context, message, path, steps, patience_s)
             finally:
                 await context.shutdown()
 
         return asyncio.run(asyncio.wait_for(do(), 30))
+
+    async def _watch(self, context, message, path, steps, patience_s):
+        request = context.request(message.copy())
+        while not await _over(request.response, patience_s):
+            request = context.request(message.copy())
+        heard = [_theirs(await request.response)]
+        notifications = request.observation.__aiter__()
+        for step in steps:
+            if step == "close":
+                request.observation.cancel()
+                break
+            if step == "get":
+                heard.append(_theirs(await context.request(self._message(GET, path)).response))
+                continue
+            try:
+                heard.append(_theirs(await self._after(step, context, notifications, patience_s)))
+            except (StopAsyncIteration, aiocoap.error.Error):
+                break
+        return heard
+
+    async def _after(self, step, context, notifications, patience_s):
+        """The notification that follows a step."""
+        following = asyncio.ensure_future(notifications.__anext__())
+        while not following.done():
+            if step:
+                await context.request(self._message(*step)).response
+            await _over(following, patience_s)
+        return await following
 
     def _message(self, code, path, payload=b"", options=(), query=(), confirmable=True):
         message = aiocoap.Message(
@@ -134,6 +147,10 @@ class Theirs:
         for number, value in options:
             message.opt.add_option(aiocoap.OptionNumber(number).create_option(decode=value))
         return message
+
+
+async def _over(future, within_s):
+    return bool((await asyncio.wait({future}, timeout=within_s))[0])
 
 
 def _theirs(message):

@@ -11,6 +11,9 @@ from coap.params import Params
 
 from . import server
 
+_PATIENCE_MS = 500
+_LIMIT_S = 15
+
 
 def ask(port, ack_timeout_ms, requests):
     """Make requests one after the other, each {"code", "path", "query", "payload", "options",
@@ -66,36 +69,63 @@ def _told(response):
 def watch(port, ack_timeout_ms, path, steps, options=(), type=0):
     """Observe; after each notification take the next step, a request or "close". Returns what was
     heard, until the iteration ended or there was no step left.
+
+    What is not confirmable may be lost: if there is no notification soon, it registers, or takes
+    the step, once more.
     """
+
+    more = [(number, unhexlify(value)) for number, value in options]
+    patience_ms = _PATIENCE_MS if type else _LIMIT_S * 1000
 
     async def do(client, peer):
         heard = []
-        more = [(number, unhexlify(value)) for number, value in options]
-        observation = client.observe((peer, path), options=more, type=type)
+
+        def register():
+            return client.observe((peer, path), options=more, type=type)
+
         try:
-            async for response in observation:
-                heard.append(_told(response))
-                if not steps:
-                    break
-                step = steps.pop(0)
-                if step == "get":
-                    heard.append(_told(await client.get((peer, path))))
-                    step = steps.pop(0)
-                if step == "forget":
-                    observation._forget()
-                    for one in steps:
-                        await _ask(client, peer, **one)
-                        await asyncio.sleep_ms(ack_timeout_ms)
-                    break
-                if step == "close":
-                    await observation.close()
-                elif step:
-                    await _ask(client, peer, **step)
+            await _watch(client, peer, register, steps, heard, patience_ms)
+        except StopAsyncIteration:
+            pass
         except RequestError as error:
             heard.append({"failed": str(error)})
         return heard
 
-    return asyncio.run(asyncio.wait_for(_with_client(port, ack_timeout_ms, do), 15))
+    return asyncio.run(asyncio.wait_for(_with_client(port, ack_timeout_ms, do), _LIMIT_S))
+
+
+async def _watch(client, peer, register, steps, heard, patience_ms):
+    observation, repeated = register(), {}
+    while True:
+        try:
+            response = await asyncio.wait_for_ms(observation.__anext__(), patience_ms)
+        except asyncio.TimeoutError:
+            if heard:
+                await _ask(client, peer, **repeated)
+            else:
+                observation = register()
+            continue
+        heard.append(_told(response))
+        if not steps:
+            return
+        step = steps.pop(0)
+        if step == "get":
+            heard.append(_told(await client.get((peer, observation._request.all(11)))))
+            step = steps.pop(0)
+        if step == "forget":
+            return await _forget(client, peer, observation, steps)
+        if step == "close":
+            await observation.close()
+        elif step:
+            repeated = step
+            await _ask(client, peer, **step)
+
+
+async def _forget(client, peer, observation, steps):
+    observation._forget()
+    for one in steps:
+        await _ask(client, peer, **one)
+        await asyncio.sleep_ms(client.endpoint.engine.params.ack_timeout_ms)
 
 
 def ping(port, ack_timeout_ms):
