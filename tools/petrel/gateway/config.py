@@ -120,6 +120,16 @@ class Coap:
 
 
 @dataclasses.dataclass
+class Page:
+    """on: whether there is a fleet page. expected: ids of devices that it shows even before they
+    were ever heard.
+    """
+
+    on: bool = True
+    expected: list = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass
 class Config:
     """data: folder of the spool and the database. Paths are relative to the config's folder."""
 
@@ -128,6 +138,7 @@ class Config:
     mqtt: Mqtt = dataclasses.field(default_factory=Mqtt)
     http: Http = dataclasses.field(default_factory=Http)
     coap: Coap = dataclasses.field(default_factory=Coap)
+    page: Page = dataclasses.field(default_factory=Page)
     database: Database = dataclasses.field(default_factory=Database)
     webhook: list[Webhook] = dataclasses.field(default_factory=list)
     amqp: list[Amqp] = dataclasses.field(default_factory=list)

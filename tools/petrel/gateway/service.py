@@ -16,6 +16,7 @@ from petrel.gateway.commands import Commands, Unreachable
 from petrel.gateway.feed import Feed
 from petrel.gateway.intake import parsed
 from petrel.gateway.metrics import Metrics
+from petrel.gateway.page import Page
 from petrel.gateway.sinks.database import Database
 from petrel.gateway.sinks.hub import Hub
 from petrel.gateway.sinks.republish import Republish
@@ -55,7 +56,9 @@ class Service:
         self.http = HttpSource(self.take, self.hub, config.http.body_kb << 10)
         self.coap = CoapSource(config.coap, self.take, say)
         self.commands = Commands(self._send, self._status)
-        self.web = Web(config.http, [self.http, Api(self, Metrics(self))])
+        self.page = Page(self) if config.page.on and config.http.listen else None
+        parts = [self.http, Api(self, Metrics(self)), self.page]
+        self.web = Web(config.http, [part for part in parts if part])
 
     def _sinks(self):
         if self.config.database.path:
@@ -96,12 +99,22 @@ class Service:
             return {}
         return self.spool.intake.status(device)
 
+    def condition(self):
+        """How sources, spool and sinks are, for the fleet page."""
+        return {
+            "mqtt": self.mqtt.state if self.mqtt else None, "spool": self.writer.problem,
+            "sinks": [{"name": feed.sink.name, "state": feed.state,
+                       "behind": max(0, self.newest - feed.cursor)} for feed in self.feeds],
+        }
+
     async def run(self):
         """Until SIGTERM or Ctrl-C."""
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._ended.set)
         self.writer.start()
         tasks = [asyncio.create_task(feed.run(), name=feed.sink.name) for feed in self.feeds]
+        if self.page:
+            tasks.append(asyncio.create_task(self.page.run(), name="page"))
         try:
             if self.config.http.listen:
                 await self.web.start()
@@ -113,6 +126,8 @@ class Service:
             await self._until_ended(tasks)
         finally:
             await self.http.close()
+            if self.page:
+                await self.page.close()
             await self.coap.stop()
             await self.web.stop()
             if self.mqtt:
@@ -143,6 +158,8 @@ class Service:
         if messages:
             self.newest = messages[-1].id
         self.hub.broadcast(messages)
+        if self.page:
+            self.page.take(messages)
         for message in messages:
             if message.kind == "responses":
                 self.coap.answered(message.device)

@@ -7,8 +7,10 @@
     GET       /api/state
     GET, POST /api/sinks/{name}/dead, /api/sinks/{name}/replay
     GET       /metrics
+    GET       /, /page/{file}, /ws/fleet                             the fleet page
 """
 
+import base64
 import hmac
 import ssl
 
@@ -86,7 +88,20 @@ class Web:
             if not is_loopback(URL(f"//{request.host}").host or ""):
                 raise web.HTTPForbidden(reason="call this gateway 127.0.0.1 or localhost")
             return
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), token.encode()):
+        if not hmac.compare_digest(_given(request).encode(), token.encode()):
+            browser = "text/html" in request.headers.get("Accept", "")
+            asked = 'Basic realm="Petrel", charset="UTF-8"' if browser else "Bearer"
             raise web.HTTPUnauthorized(reason="a header is wanted: Authorization: Bearer TOKEN",
-                                       headers={"WWW-Authenticate": "Bearer"})
+                                       headers={"WWW-Authenticate": asked})
+
+
+def _given(request):
+    """The token of a request: as `Bearer`, or as the password of `Basic`, for which browsers ask.
+    """
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return given if scheme == "Bearer" else ""
+    try:
+        return base64.b64decode(given, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""

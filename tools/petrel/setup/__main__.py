@@ -14,9 +14,10 @@ from petrel.setup import (
     typings,
     umqtt,
     umqtt_current,
+    uplot,
 )
 
-STEPS = (port, umqtt, umqtt_current, typings, port32, mosquitto, libcoap, microcoapy)
+STEPS = (port, umqtt, umqtt_current, typings, port32, mosquitto, libcoap, microcoapy, uplot)
 
 
 def main():
