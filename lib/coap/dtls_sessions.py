@@ -64,7 +64,7 @@ class Sessions:
     Events: ("message", peer, bytes), ("opened", peer), ("closed", peer, reason); a handshake that
     fails is closed too.
 
-    Memory, on a 32-bit port: a peer 0.6 KB, and mbedTLS's own.
+    Memory, on a 32-bit port: a peer 270 bytes, and mbedTLS's own.
     """
 
     def __init__(self, context, limit=8, half_open=None, handshake_ms=60_000):

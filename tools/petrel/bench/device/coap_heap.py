@@ -98,4 +98,27 @@ observers.all.clear()
 before = heap()
 register(8)
 told("observer with its address and token, each", 8)
-assert kept and client and server and transfer
+# DTLS, without what mbedTLS takes: on this port that is not in our heap.
+tls = __import__("tls")
+client_context = tls.SSLContext(tls.PROTOCOL_DTLS_CLIENT)
+client_context.verify_mode = tls.CERT_NONE
+server_context = tls.SSLContext(tls.PROTOCOL_DTLS_SERVER)
+before = heap()
+__import__("coap.dtls_contexts")
+from coap.dtls import Session  # noqa: E402
+
+session = Session(client_context, peer)
+told("DTLS, client")
+from coap.dtls_server import ServerSocket  # noqa: E402
+
+transport = ServerSocket(server_context, 0)
+told("DTLS, server")
+from coap.dtls_sessions import Peer  # noqa: E402
+
+peers = list(range(8))
+peers.clear()
+before = heap()
+for number in range(8):
+    peers.append(Peer(udp.resolve("127.0.0.1", 100 + number), bytes(32), 0))
+told("DTLS, a server's peer, each", 8)
+assert kept and client and server and transfer and session and transport
