@@ -204,3 +204,16 @@ def test_the_real_image_starts_on_the_real_runtime():
     command = [*runtime.find_runtime(), "-c", code + "import boot, umqtt.simple; print('up')"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=10)
     assert done.stdout.strip() == "up", shlex.join(command) + done.stderr
+
+
+@pytest.mark.skipif(runtime.runtime32() is None, reason="set-up found no 32-bit MicroPython")
+def test_the_image_is_run_out_of_romfs():
+    """The modules' code is not in the heap: it is there that they have been mapped."""
+    command = [sys.executable, "-m", "petrel.romfs"]
+    assert runtime.word_bits(command) == 32
+    code = "import firmware.sampler as s; print(s.__file__)"
+    done = subprocess.run(
+        [*command, "-X", "heapsize=16k", "-c", code], cwd=runtime.build(),
+        capture_output=True, text=True, timeout=10, check=False,
+    )
+    assert done.stdout.strip() == "/rom/firmware/sampler.mpy", done.stderr

@@ -1,6 +1,6 @@
 """A `micropython` that runs the application out of ROMFS, as a board flashed with `--romfs` does:
 
-    petrel run --runtime "python -m petrel.romfs" ...
+    petrel run --runtime "$PWD/.venv/bin/python -m petrel.romfs" ...
 
 The 32-bit Unix port, started in an image, with that image in ROMFS. On a board it lies in the
 flash, and code is run where it lies; here it is a file that is mapped into memory, beside the
@@ -11,6 +11,7 @@ import contextlib
 import io
 import os
 import sys
+from pathlib import Path
 
 from mpremote.romfs import make_romfs
 
@@ -33,6 +34,8 @@ def main(arguments):
     *options, code = arguments
     if options[-1:] != ["-c"]:
         raise Failure("only -c CODE can be run out of ROMFS")
+    if not Path("firmware/start.mpy").exists():  # asked what it is, not in an image
+        os.execv(argv[0], [*argv, *arguments])
     with contextlib.redirect_stdout(io.StringIO()):
         image = make_romfs(os.getcwd(), mpy_cross=None)
     file = os.memfd_create("romfs", 0)  # inherited
