@@ -26,6 +26,8 @@ def on(port, folder=None):
     air.station = air.Station()
     if not world.battery:
         world.environment()
+    if world.clock is world.real_time:
+        __import__("asyncio.core")  # with the tick counter that its queue reads in C
     place = folder or __file__.rsplit("/", 1)[0] + "/modules"
     if place not in sys.path:
         sys.path.insert(0, place)

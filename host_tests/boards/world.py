@@ -107,6 +107,9 @@ def reset(cause, ms=0):
     keep()
     if not supervised:
         raise Reset(cause, ms)
+    if cause == "deepsleep":
+        print("slp", ms)
+        sys.exit(4)
     clock.sleep(ms)
     sys.exit(3)
 

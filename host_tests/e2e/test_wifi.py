@@ -5,19 +5,15 @@ ten times as hasty as a real one: a lost access point is noticed after 0.6 s, a 
 `make soak` plays a hundred events to each board in three minutes, `make test` six.
 """
 
-import json
 import os
 import random
-import shlex
-import sys
 import time
 
 import pytest
 
 from host_tests.e2e.proofs import SOON_S, prove_values, quick
-from host_tests.harness import data
+from host_tests.harness import data, standin
 from petrel import ROOT
-from petrel.runtime import runtime32
 
 EVENTS = 100 if os.environ.get("PETREL_SOAK") else 6
 EVERY_S = 1.8
@@ -100,20 +96,12 @@ def board(device, tmp_path, mosquitto):
             "points": [{**NETWORKS[0], "rssi": -50}, {**NETWORKS[1], "rssi": -70}],
             "events": events,
         }
-        file = tmp_path / f"air-{port}.json"
-        file.write_text(json.dumps(air))
-        folder = tmp_path / port
-        command = [
-            sys.executable, "-m", "host_tests.harness.standin", port, "--air", file,
-            "--config", folder / "config.json", "--state", folder / "board",
-        ]
-        if port == "rp2" and runtime32():  # words as short as a board's
-            command += ["--runtime", shlex.join(runtime32())]
         config = quick(
             mosquitto.port, device={"id": port}, wifi=NETWORKS, sensor={"speed": 50},
             reconnect={"first_s": 0.2, "max_s": 1},
         )
         config["sensors"][0]["file"] = str(data.DATA / data.MOTE)
+        command = standin.command(port, tmp_path / port, air)
         return device(config, name=port, command=command, env={"PYTHONPATH": str(ROOT)})
 
     return start

@@ -7,6 +7,7 @@ DIR is the board's whole flash, in which config.json is put; the supervisor is t
 """
 
 import argparse
+import json
 import os
 import shlex
 import shutil
@@ -14,12 +15,28 @@ import sys
 from pathlib import Path
 
 from petrel import ROOT, runtime
-from petrel.board import Board
+from petrel.board import Board, Limits
 
 _START = (
     "from host_tests.boards import power, script; power.on('{}'); script.load(); "
     "import boot; import main"
 )
+_LIMITS = Limits(restarts=10_000)  # an RP2's deep sleep ends with a reset like any other
+
+
+def command(port, folder, air):
+    """What runs such a board instead of `petrel run`; its config and flash are in `folder`, and
+    `air` (see boards/script.py) is written there. A Pico W has words as short as its own.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "air.json"
+    file.write_text(json.dumps(air))
+    argv = [
+        sys.executable, "-m", "host_tests.harness.standin", port, "--air", file,
+        "--config", folder / "config.json", "--state", folder / "board",
+    ]
+    short = runtime.runtime32() if port == "rp2" else None
+    return [*argv, "--runtime", shlex.join(short)] if short else argv
 
 
 def main():
@@ -35,7 +52,7 @@ def main():
         "MICROPYPATH": f"{image}:{image}/lib:{ROOT}:.frozen",
     }
     start = [*argv, "-X", f"heapsize={options.heap}", "-c", _START.format(options.port)]
-    return Board(start, flash, env).run()
+    return Board(start, flash, env, _LIMITS).run()
 
 
 def parser():

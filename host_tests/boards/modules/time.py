@@ -1,8 +1,8 @@
 """`time` as on the boards: extmod/modtime.c, ports/esp32/modtime.c, ports/rp2/modtime.c.
 
-`time()` is an int and counts from the port's epoch. The tick counter is the Unix port's own, which
-wraps at 2^30 where words are short: asyncio compares it in C, so it can't be another. With a clock
-of a test's own it says what that says.
+`time()` is an int and counts from the port's epoch. The tick counter counts from the start of the
+chip, and wraps at 2^30 where words are short. asyncio keeps the Unix port's own (`power.on`), as
+its queue reads that in C. With a clock of a test's own it says what that says.
 """
 
 import sys
@@ -48,11 +48,14 @@ def _unix(when):
 
 
 _TICKS = 0x3FFFFFFF if sys.maxsize == 0x7FFFFFFF else 0x3FFFFFFFFFFFFFFF
+_START = utime.ticks_ms()
 
 
 def ticks_ms():
     now = world.now()
-    return utime.ticks_ms() if world.clock is world.real_time else now & _TICKS
+    if world.clock is not world.real_time:
+        return now & _TICKS
+    return ticks_diff(utime.ticks_ms(), _START) & _TICKS
 
 
 def ticks_us():
