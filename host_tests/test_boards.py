@@ -142,6 +142,10 @@ def test_the_clock_is_set_whatever_the_epoch(chip):
     assert -1000 < told["clock_ms"] <= 0
 
 
+def test_an_rtc_that_a_nap_lost_is_set_before_a_connection_judges_a_certificate_by_it(chip):
+    assert chip.call("woken") == [True, True]
+
+
 def test_a_server_that_does_not_answer_is_followed_by_the_next(chip):
     told = chip.call("times", ["dead", "b"], {"dead": None, "b": 0}, 1)
     assert [server for server, *_ in told["asked"]] == ["dead", "b"]

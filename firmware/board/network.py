@@ -53,8 +53,8 @@ class Network:
         """Return once WiFi is there; OSError with the reasons if it can't be had now."""
         await self.wifi.up()
         self._was_up = True
-        if not self._clock.is_set() and self.ntp.is_due():
-            self.ntp.ask()
+        if self._board.wall_ms() is None and self.ntp.is_due():
+            self.ntp.ask()  # a certificate's dates are judged by the RTC, not by what a nap kept
 
     def told(self, how):
         """A connection is "connecting", "online", or has failed at the stage `how`."""

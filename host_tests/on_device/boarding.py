@@ -178,6 +178,17 @@ def times(servers, answers, hours, every_s=10, drifts=(), resync_s=86400):
     return told
 
 
+def woken():
+    """After a nap that kept the time while the RTC lost it: is the RTC set before a connection?"""
+    scene = Scene([{"ssid": "home", "password": "secret"}], servers=["a"])
+    points([{"ssid": "home", "password": "secret"}])
+    air.ntp["a"] = 0
+    scene.clock.offset = START_MS
+    unset = scene.board.wall_ms() is None
+    asyncio.run(scene.network.up())
+    return unset, scene.board.wall_ms() is not None
+
+
 def lost_and_found(away_ms):
     """The access point is away for so long; after how many ms each state was seen by us."""
     scene = Scene([{"ssid": "home", "password": "secret"}])

@@ -72,15 +72,20 @@ def _mount(device):
     os.chdir(PLACE)
 
 
+def forget():
+    """No module of the application stays loaded: the next life loads its own."""
+    for name in list(sys.modules):
+        if name in ("boot", "main") or name.split(".")[0] == "firmware":
+            del sys.modules[name]
+
+
 def life(port, ends, cause="watchdog"):
     """One life: boot.py, and main.py with an app that ends as told. Returns what was seen."""
     if not world.battery:
         world.power_on()
     else:
         world.battery["cause"] = cause
-    for name in list(sys.modules):
-        if name in ("boot", "main") or name.split(".")[0] == "firmware":
-            del sys.modules[name]
+    forget()
     virtual_time.restart(virtual_time.time.now())
     power.on(port)
     console = _Console()
@@ -166,6 +171,7 @@ def cut_everywhere(port, progsize, before):
     """
     device = new_board(port, progsize)
     power.on(port)
+    forget()
     from firmware.board import boots, files
 
     class Board:
