@@ -4,6 +4,8 @@ import errno
 
 _WORDS = {
     errno.ECONNREFUSED: "connection refused",
+    errno.EBADF: "connection refused",  # lwIP of RP2, asked how a connect ended (extmod/modlwip.c)
+    errno.ENOTCONN: "connection refused",  # and that of ESP32
     errno.ECONNRESET: "connection reset",
     errno.EHOSTUNREACH: "no route to the host",
     errno.ENOMEM: "out of memory",
