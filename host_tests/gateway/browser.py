@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from petrel import ROOT
+from petrel.setup import uplot
 
 SHOTS = ROOT / "build" / "page"
 _OPTIONS = (
@@ -20,6 +21,8 @@ def chromium():
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("no chromium here; try: make setup-services")
+    if not (uplot.FOLDER / "uPlot.esm.js").exists():
+        pytest.skip("no uPlot here, whose charts the tests look at; try: make setup")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -40,6 +40,11 @@ def test_what_it_does_follows_from_number_and_seed(form):
     assert first == again != other
 
 
+def test_another_run_is_another_stream():
+    later = Device(0, 7, EPOCH_MS + 60_000, 1000)
+    assert later.stream != made().stream and later.id == made().id
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_readings_stay_until_they_are_delivered(form):
     device = made(form=form)

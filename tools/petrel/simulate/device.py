@@ -45,7 +45,9 @@ class Device:
         self.id = f"{self.model}-{number:04d}"
         self.channels = MODELS[self.model]
         self.form, self.every_ms, self._epoch_ms = form, every_ms, epoch_ms
-        self.stream = self._random.randrange(1, 1 << 31)
+        # Of this run alone: the same numbers of the same stream would be duplicates to a ledger.
+        life = random.Random(f"{seed} stream {number} {epoch_ms}")
+        self.stream = life.randrange(1, 1 << 31)
         self.queue = collections.deque()  # (number, Unix ms, integers), oldest first
         self.sampled = self.acked = self.dropped = self.skipped = self.connects = 0
         self.boot = self._random.choice(_BOOTS)
