@@ -276,6 +276,7 @@ def test_two_thousand_devices_scroll(gateway, simulate, opened, figure):
     page = opened()
     expect(page.locator("#devices")).to_have_text("2,000", timeout=60_000)
     page.wait_for_timeout(5000)
+    frames, p95 = [], 1000
     for _ in range(3):  # of what else the machine does, one of three times is free
         frames = page.evaluate(FRAMES)
         p95 = frames[int(0.95 * len(frames))]
