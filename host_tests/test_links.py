@@ -345,7 +345,8 @@ def test_a_publish_of_qos_2_is_heard_once_or_refused_before_anybody_hears_of_it(
 
 
 @defect(14)
-@pytest.mark.parametrize("server", ["server", "expired", "wrong_name", "not_yet_valid"])
+@pytest.mark.parametrize("server", ["server", "expired", "wrong_name", "not_yet_valid",
+                                    "self_signed"])
 def test_a_peer_that_can_not_prove_itself_hears_nothing(chips, linked, certificates, server):
     """Not even who we are; and the right one does."""
     trusted = certificates.wrong_ca if server == "server" else certificates.ca
@@ -368,6 +369,13 @@ def test_a_peer_that_proves_itself_is_spoken_to(linked, certificates):
         linked.begin(["send", "data", "{}"])
         peer.send(answer_to(peer.expect(PUBLISH)))
         assert linked.end()["error"] is None
+
+
+def test_without_the_time_nobody_can_prove_himself(linked, certificates):
+    linked.make(1024, None, 1, False, tls={"ca": str(certificates.ca.cert)})
+    linked.ask()
+    error = linked.end()["error"]
+    assert error[0] == "clock" and error[2] is True, "the time may come"
 
 
 def heard_over_tls(peer):

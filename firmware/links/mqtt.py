@@ -232,10 +232,18 @@ class Link:
         await client.publish(topic, message.payload, 2, tag=tag)
 
     def _refuse(self, error, message):
-        """Decide what becomes of a message that was not taken."""
-        if not hasattr(error, "code") or isinstance(error, ProtocolError):
+        """Decide what becomes of a message that was not taken. Readings that the broker will never
+        take are set aside; of any other refusal they wait for the end. What else it refuses is the
+        uplink's to drop and to count, so that it holds up no reading.
+        """
+        if isinstance(error, ProtocolError) or not (
+            isinstance(error, ValueError) or hasattr(error, "code")
+        ):
             raise self._failed(error)
-        if error.code in b"\x90\x95\x99":  # its topic, size or form: no trying again will help
+        if message.kind != "data":
+            raise ValueError(str(error))
+        # Its topic, size or form, or too large for us to send: no trying again will help.
+        if isinstance(error, ValueError) or error.code in b"\x90\x95\x99":
             self.refused += 1
             log("mqtt", "set aside, %d so far: %s" % (self.refused, error))
         else:
@@ -254,7 +262,7 @@ class Link:
         try:
             farewell = Message("status", self._identity.farewell(why))
             await asyncio.wait_for_ms(self.send(farewell), self._timeout_ms)
-        except (LinkError, asyncio.TimeoutError):
+        except (LinkError, ValueError, asyncio.TimeoutError):
             pass
         await self._client.disconnect()
 

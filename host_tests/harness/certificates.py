@@ -34,6 +34,7 @@ class Certificates:
 
     ca, wrong_ca: two authorities. server: for 127.0.0.1 and localhost. client: for mutual TLS,
     its common name is `client_name`; wrong_client: the same from the wrong CA; expired_client.
+    self_signed: a server that no CA vouches for.
     The rest are servers of the right CA: expired, not_yet_valid, wrong_name, and large, with so
     many names that it fits no datagram.
     """
@@ -53,6 +54,7 @@ class Certificates:
         self.expired = self._server("expired", ca, past)
         self.not_yet_valid = self._server("not-yet-valid", ca, (now + _DAY, now + 30 * _DAY))
         self.wrong_name = self._server("wrong-name", ca, current, ("elsewhere.example",))
+        self.self_signed = self._self_signed("self-signed", current)
         self.client = self._client("client", ca, current)
         names = [f"server-{number}.of-a-long-name.example" for number in range(50)]
         self.large = self._server("large", ca, current, (*_OUR_NAMES, *names))
@@ -63,6 +65,12 @@ class Certificates:
         names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
         usage = ExtendedKeyUsageOID.SERVER_AUTH
         return self._write(name, *authority.sign(hosts[0], validity, usage, names))
+
+    def _self_signed(self, name, validity):
+        key, subject = ec.generate_private_key(ec.SECP256R1()), _subject(_OUR_NAMES[0])
+        names = x509.SubjectAlternativeName([_general_name(host) for host in _OUR_NAMES])
+        builder = _builder(subject, subject, key, validity).add_extension(names, critical=False)
+        return self._write(name, builder.sign(key, hashes.SHA256()), key)
 
     def _client(self, name, authority, validity):
         usage = ExtendedKeyUsageOID.CLIENT_AUTH

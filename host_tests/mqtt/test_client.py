@@ -11,7 +11,7 @@ from host_tests.faults.mqtt_packets import CONNECT, PUBACK, PUBLISH
 from host_tests.faults.tcp import TO_CLIENT
 from host_tests.packets import connack, publish
 from host_tests.peer import Peer, answer_to
-from petrel.broker import TlsFiles
+from petrel.broker import Amqtt, TlsFiles
 
 PROTOCOLS = pytest.mark.parametrize("protocol", ["3.1.1", "5"])
 HELD_MS = 20
@@ -63,6 +63,22 @@ def test_every_qos_both_ways(device, mosquitto, protocol):
     check_both_ways(act(device, mosquitto.port, protocol, *BOTH_WAYS))
 
 
+def test_another_broker(device, tmp_path):
+    """amqtt, which shares no code with Mosquitto. It speaks 3.1.1, and delivers everything at the
+    QoS of the subscription.
+    """
+    with Amqtt(tmp_path) as broker:
+        told = act(device, broker.port, "3.1.1", *BOTH_WAYS)
+        assert told[:4] == [2, 0, 0, 0]
+        assert [(entry[1], entry[2]) for entry in told[4]] == [(str(n), 2) for n in range(15)]
+        act(device, broker.port, "3.1.1", ["publish", "r", 7, 1, 1, 1, 0, True])
+        told = act(device, broker.port, "3.1.1", ["subscribe", "r", 1], ["take", "r", 1])
+        assert told[1][0][:4] == ["r", "7", 1, 1]
+        told = act(device, broker.port, "3.1.1", ["subscribe", "k", 1], ["again"],
+                   ["publish", "k", 0, 3, 1], ["take", "k", 3], clean=False, client_id="kept")
+        assert told[:3] == [1, True, 0] and [entry[1] for entry in told[3]] == ["0", "1", "2"]
+
+
 @PROTOCOLS
 def test_a_byte_at_a_time(device, proxy, protocol):
     proxy.byte_at_a_time(gap_s=0.0002)
@@ -87,7 +103,8 @@ def test_over_tls_with_a_pre_shared_key(device, start_mosquitto):
     check_both_ways(act(device, broker.psk_port, "3.1.1", *BOTH_WAYS, tls=tls))
 
 
-@pytest.mark.parametrize("server", ["wrong_ca", "wrong_name", "expired", "not_yet_valid"])
+@pytest.mark.parametrize("server", ["wrong_ca", "wrong_name", "expired", "not_yet_valid",
+                                    "self_signed"])
 def test_a_broker_that_cannot_prove_itself(device, certificates, server):
     """Raised at once: trying again can't help."""
     identity = certificates.server if server == "wrong_ca" else getattr(certificates, server)

@@ -27,15 +27,15 @@ class _Made:
     lookups = 0
 
 
-def make(name, options, device_id, message_bytes=1024, raises=None, first_id=1):
+def make(name, options, device_id, message_bytes=1024, raises=None, first_id=1, timed=True):
     """A link for `session`, by its name. `raises`: what the command callback raises; `first_id`:
-    the packet id to begin with.
+    the packet id to begin with; `timed`: is the clock set?
     """
     options = dict(dict(_OPTIONS, **_MORE), **options)
     if options["tls"]:
         options["tls"] = dict(_TLS, **options["tls"])
     _Made.raises, _Made.lookups, _Made.commands = raises, 0, []
-    clock = Clock(_uptime, lambda: 1_763_800_000_000)
+    clock = Clock(_uptime, lambda: 1_763_800_000_000 if timed else None)
     resolver = tcp.Resolver(_getaddrinfo)
     identity = Identity(device_id, 7)
     _Made.link = module(name).Link(options, identity, clock, _on_command, message_bytes, resolver)

@@ -84,7 +84,7 @@ class Client:
             raise ValueError('protocol is "3.1.1", or "5" with properties')
         self.engine = Engine(client_id, ack_ms=self.timeout_ms, **options)
         self.save = None  # is called with the engine before its changed session shows outside
-        self.on_acked = None  # is called with the tag of a publish that is over, before `save` is
+        self.on_acked = None  # is called with the tag of a publish that was taken, before `save`
         self.connections = 0
         self.dropped = 0  # inbound messages that found no room, or nobody who wanted them
         self.error = None  # why there is no connection
@@ -255,9 +255,9 @@ class Client:
         engine = self.engine
         event = engine.next_event()
         while event:
-            if event == "acked" and self.on_acked and engine.tag:
-                self.on_acked(engine.tag)
             if event == "acked" and engine.code < 0x80:
+                if self.on_acked and engine.tag:
+                    self.on_acked(engine.tag)
                 self.answered(engine.packet_id, None)
             elif event == "publish":
                 self.subscriptions().take(engine)

@@ -94,13 +94,15 @@ def supply(engine, tag, topic, payload, retain=False):
     """
     for entry in engine.flight.entries:
         if entry.tag == tag and is_owed(entry):
-            entry.name = encoded(topic, b"+#")
+            name = encoded(topic, b"+#")
+            length = 14 + len(name) + len(payload)
+            if length > engine.largest:
+                raise ValueError("a packet of %d bytes" % length)
+            entry.name = name
             entry.payload = payload
             entry.properties = b"\0" if engine.five else b""
             entry.first = entry.first & 8 | 0x34 | retain
-            entry.length = 14 + len(entry.name) + len(payload)
-            if entry.length > engine.largest:
-                raise ValueError("a packet of %d bytes" % entry.length)
+            entry.length = length
             return entry.packet_id
     return 0
 
