@@ -62,7 +62,11 @@ class _Check:
     def table(self, value, path, rules=None):
         if rules is None:
             name = path.rsplit(".", 1)[-1]
-            rules = __import__("firmware.config_" + name, None, None, ("ROOT",)).ROOT
+            try:
+                rules = __import__("firmware.config_" + name, None, None, ("ROOT",)).ROOT
+            except ImportError:
+                self.problem(path, "not on this board", "petrel flash brings what the config uses")
+                return {}
         if not isinstance(value, dict):
             self.wrong(path, value, "an object is allowed")
             return {}

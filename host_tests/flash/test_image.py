@@ -2,11 +2,15 @@
 
 import ast
 import dataclasses
+import json
+import shutil
+import subprocess
 
 import pytest
 
-from petrel import ROOT
+from petrel import ROOT, runtime
 from petrel.errors import Failure
+from petrel.flash import with_defaults
 from petrel.flash.image import application, config_files
 from petrel.flash.link import Facts
 from petrel.flash.uses import Uses, _base, nodes
@@ -81,6 +85,35 @@ def test_what_keeps_a_session_comes_with_qos_2_alone():
     assert "firmware/once.py" in application(ESP32, wanted, source=True)
     assert "firmware/once.py" not in places(link="mqtt")
     assert not any(place.startswith("lib/mqtt/") for place in places())
+
+
+def test_the_modules_of_a_section_come_where_the_config_or_its_secrets_have_one():
+    wanted = with_defaults(
+        b'{"links": ["mqtt"], "mqtt": {"qos": 2, "tls": {}}, "sleep": {"deep": true}}',
+        b'{"mqtt": {"password": "secret"}}',
+    )
+    there = set(application(ESP32, wanted, source=True))
+    named = {f"firmware/{name}.py" for name in (
+        "config_mqtt", "config_sleep", "config_tls", "once", "assemble_sleep", "board/sleep_esp32"
+    )}
+    assert named <= there
+    plain = set(application(ESP32, with_defaults(b"{}"), source=True))
+    assert plain & named == set()
+
+
+def test_a_section_that_was_not_copied_is_told_in_a_line(tmp_path):
+    for place, data in application(ESP32, config(), source=True).items():
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_bytes(data)
+    shutil.copy(ROOT / "firmware/config_check.py", tmp_path / "firmware")
+    (tmp_path / "config.json").write_text(json.dumps(config() | {"mqtt": {}}))
+    done = subprocess.run(
+        [*runtime.find_runtime(), "-c", "import firmware.config_check"], cwd=tmp_path,
+        env={"PETREL_CONFIG": "config.json", "MICROPYPATH": ":lib:.frozen"},
+        capture_output=True, text=True, timeout=20, check=False,
+    )
+    said = [line for line in done.stdout.splitlines() if line.startswith("mqtt")]
+    assert said == ["mqtt: not on this board; petrel flash brings what the config uses"], done
 
 
 def test_what_starts_stays_as_source():

@@ -92,15 +92,22 @@ def with_defaults(*texts):
     config = {}
     for text in filter(None, texts):
         try:
-            config.update(json.loads(text))
+            _lay_over(config, json.loads(text))
         except ValueError as error:
             raise Failure(f"the config is not JSON: {error}; try --new-config") from error
-    return {
-        "links": config.get("links") or ["umqtt"],
-        "sensors": config.get("sensors") or [],
-        "payload": {"format": config.get("payload", {}).get("format", "json")},
-        "serve": config.get("serve"),
-    }
+    config["links"] = config.get("links") or ["umqtt"]
+    config["sensors"] = config.get("sensors") or []
+    config["payload"] = {"format": (config.get("payload") or {}).get("format", "json")}
+    return config
+
+
+def _lay_over(config, over):
+    """As the device does it, object by object (firmware/config.py)."""
+    for name, value in over.items():
+        if isinstance(value, dict) and isinstance(config.get(name), dict):
+            _lay_over(config[name], value)
+        else:
+            config[name] = value
 
 
 def others(link):

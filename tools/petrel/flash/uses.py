@@ -17,6 +17,8 @@ FOR_FRAMES = {"firmware.profile"}
 FOR_SERVING = {"firmware.serve"}
 FOR_QOS_2 = {"firmware.once"}
 FOR_SLEEP = {"firmware.assemble_sleep"}
+FOR_SENML = {"firmware.config_senml"}
+SECTIONS = ("coap", "microcoapy", "mqtt", "serve", "sleep", "tls")  # with rules of their own
 
 
 class Uses:
@@ -27,8 +29,12 @@ class Uses:
         self.modules = {}
         self.foreign = set()
         self._left_out = set(FOR_THE_HOST)
+        given = _given(config)
+        self._left_out |= {"firmware.config_" + name for name in SECTIONS if name not in given}
         if config["payload"]["format"] != "frame":
             self._left_out |= FOR_FRAMES
+        if config["payload"]["format"] != "senml-cbor":
+            self._left_out |= FOR_SENML
         if all((config.get(name) or {}).get("qos") != 2 for name in config["links"]):
             self._left_out |= FOR_QOS_2
         if not config.get("serve"):
@@ -88,6 +94,16 @@ class Uses:
             return
         for name in self._named.get(prefix) or _beginning_with(prefix):
             self._add(prefix + name)
+
+
+def _given(value):
+    """The names of all that a config gives, at any depth."""
+    if isinstance(value, list):
+        return set().union(*map(_given, value))
+    if not isinstance(value, dict):
+        return set()
+    there = {name: inner for name, inner in value.items() if inner is not None}
+    return set(there).union(*map(_given, there.values()))
 
 
 @functools.cache
