@@ -111,7 +111,7 @@ vfs.umount("/")
 vfs.mount(vfs.VfsPosix("/"), "/host")
 vfs.mount(vfs.VfsLfs2(flash), "/")
 uos.chdir("/")
-sys.path[:] = ["", ".frozen", "/lib", here + "/modules", here.rsplit("/", 2)[0]]
+sys.path[:] = ["", ".frozen", "/lib", here.rsplit("/", 2)[0]]  # `power.on` adds the modules
 if os.getenv("PETREL_ROM"):
     _mount_rom("/host" + os.getenv("PETREL_ROM"))
 world.reset = _reset
