@@ -50,10 +50,7 @@ def _link(name, link, problem):
         numeric = address.startswith("127.") and not address.strip("0123456789.")
         if tls is None and not link["insecure"] and not numeric and address not in _LOOPBACK:
             found = "plain text to %s" % host
-            if "tls" in link:
-                problem(name + ".tls", found, 'give "tls", or say "insecure": true and bear it')
-            else:
-                problem(name + "." + "insecure", found, 'only "insecure": true allows it')
+            problem(name + ".tls", found, 'give "tls", or say "insecure": true and bear it')
     if tls is not None:
         module = __import__("firmware.config_tls", None, None, ("check",))
         module.check(name + ".tls", tls, problem)

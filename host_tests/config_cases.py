@@ -135,7 +135,7 @@ CASES = {
 }
 CASES.update({path[1:]: case for path, case in CASES.items() if path.startswith("umqtt")})
 CASES["mqtt"] = ([None, *CASES["umqtt"][0]], CASES["umqtt"][1][1:])
-for _section in ("coap.tls", "serve.tls"):
+for _section in ("coap.tls", "microcoapy.tls", "serve.tls"):
     CASES.update({
         _section + path[len("umqtt.tls"):]: case
         for path, case in CASES.items() if path.startswith("umqtt.tls")
@@ -176,6 +176,11 @@ LIMITS = [
         "serve: beside sleep.deep; a device that sleeps can't be asked",
     ),
     ({"links": ["microcoapy"]}, None),
+    ({"links": ["microcoapy"], "microcoapy": {"host": "192.0.2.1", "tls": PSK}}, None),
+    (
+        {"links": ["microcoapy"], "microcoapy": {"tls": {}}},
+        "microcoapy.tls.ca: missing; the peer is always verified",
+    ),
     ({"serve": {"host": "0.0.0.0", "insecure": True}}, None),
     ({"serve": {"host": "0.0.0.0", "tls": PSK}}, None),
     (
@@ -188,7 +193,7 @@ LIMITS = [
     ),
     (
         {"links": ["microcoapy"], "microcoapy": {"host": "192.0.2.1"}},
-        'microcoapy.insecure: plain text to 192.0.2.1; only "insecure": true allows it',
+        'microcoapy.tls: plain text to 192.0.2.1; give "tls", or say "insecure": true and bear it',
     ),
     ({"links": ["mqtt"], "mqtt": None}, "mqtt: missing; a link needs its section, which may be "),
     (

@@ -26,7 +26,7 @@ EDGES = {
     "lib/udp.py", "lib/coap/endpoint.py", "lib/coap/client.py", "lib/coap/observation.py",
     "lib/coap/server.py", "lib/coap/multicast.py", "lib/coap/reliable_socket.py",
     "lib/coap/dtls.py", "lib/coap/dtls_server.py", "lib/coap/dtls_contexts.py",
-    "lib/coap/dtls_wire.py",
+    "lib/coap/dtls_wire.py", "lib/coap/dtls_connection.py",
 }
 OUTSIDE = {  # what a core has no business with: clocks, sockets, files
     "asyncio", "select", "socket", "ssl", "tls", "network", "machine", "os", "io", "time", "vfs",

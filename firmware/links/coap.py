@@ -9,7 +9,6 @@
 
 import asyncio
 
-import tcp
 import udp
 from coap.client import Client, RequestError
 from coap.endpoint import Endpoint
@@ -24,9 +23,8 @@ class Link(Rest):
 
     def __init__(self, options, identity, clock, on_command, message_bytes=1024, resolver=None):
         super().__init__(options, identity, clock, on_command, resolver)
-        self._transport = self._serving = self._client = self._peer = None
+        self._serving = self._client = self._peer = None
         self._commands = None  # the Observation
-        self._tls = None
 
     async def send(self, message):
         if self._client is None:
@@ -62,8 +60,13 @@ class Link(Rest):
             from coap.rtt import Estimates
 
             rtt = Estimates()
-        self._transport = self._secure() if self.options["tls"] else udp.Socket()
-        endpoint = Endpoint(self._transport, self.params, rtt, self.clock.now)
+        if self.options["tls"]:
+            from coap.dtls import Session
+
+            self.transport = self.secure(Session, self._peer)
+        else:
+            self.transport = udp.Socket()
+        endpoint = Endpoint(self.transport, self.params, rtt, self.clock.now)
         self._client = Client(endpoint)
         self._serving = asyncio.create_task(endpoint.run())
         await self.send(Message("status", self.identity.birth()))
@@ -73,32 +76,6 @@ class Link(Rest):
         except RequestError as error:
             raise LinkError("ack", str(error))
         self.last_command = response and response.payload
-
-    def _secure(self):
-        """DTLS in place of a socket."""
-        from coap.dtls import Session
-
-        from .dtls import client
-        from .tls import ready
-
-        tls = self.options["tls"]
-        self._tls = ready(self._tls, tls, self.clock, client)
-        name = None if tls["psk_identity"] else self.options["host"]
-        return Session(self._tls, self._peer, name)
-
-    async def open(self):
-        try:
-            await super().open()
-        except LinkError as error:
-            failure = getattr(self._transport, "failure", None)
-            if failure and not self._transport.open:
-                raise LinkError("tls", "no session with the peer: %s" % self._words(failure))
-            raise error
-
-    def _words(self, failure):
-        if isinstance(failure, ValueError):  # a certificate does not verify: several lines
-            return " ".join(str(failure).split())
-        return tcp.reason(failure)
 
     async def _next_command(self):
         """The next notification, or None if there is none any more."""
@@ -115,5 +92,5 @@ class Link(Rest):
     def drop(self):
         if self._serving:
             self._serving.cancel()
-            self._transport.close()
+            self.transport.close()
         self._serving = self._client = self._commands = None

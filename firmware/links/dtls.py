@@ -2,6 +2,7 @@
 
 from binascii import unhexlify
 
+import tcp
 from coap import dtls_contexts
 
 from .tls import der
@@ -19,6 +20,14 @@ def server(options):
     if options["psk_identity"]:
         return dtls_contexts.server_context(psks=dict((_psk(options),)))
     return _made(dtls_contexts.server_context, options, "cert", "key", "ca")
+
+
+def words(connection, otherwise):
+    """What ended its last handshake, in one line."""
+    failure = connection.failure or otherwise
+    if isinstance(failure, ValueError):  # a certificate does not verify: several lines
+        return " ".join(str(failure).split())
+    return tcp.reason(failure) if isinstance(failure, OSError) else str(failure)
 
 
 def _psk(options):

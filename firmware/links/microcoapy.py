@@ -6,6 +6,7 @@
              for Max-Age
     send():  as `firmware/links/rest.py` has it, at most 880 bytes: microCoAPy knows no blocks,
              and leaves out a payload without a word when its message comes near 1024 bytes
+    With `tls` over DTLS, beneath the ReliableSocket (`lib/coap/dtls_socket.py`).
 """
 # pyright: reportMissingImports=false
 
@@ -69,8 +70,13 @@ class Link(Rest):
             self.drop()
 
     async def connect(self):
-        self._where = host_and_port(self.resolve())
-        self._socket = ReliableSocket(None, self.params, self._failed)
+        peer = self.resolve()
+        self._where = host_and_port(peer)
+        if self.options["tls"]:
+            from coap.dtls_socket import Socket
+
+            self.transport = self.secure(Socket, peer)
+        self._socket = ReliableSocket(self.transport, self.params, self._failed)
         client = self._client = Coap()
         client.debug = False
         client.responseCallback = self._heard

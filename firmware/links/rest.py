@@ -30,8 +30,8 @@ _COMMAND_BYTES = const(512)
 
 class Rest:
     """Of a link with `connect()`, all that `open` has to do; `send(message)`; and `drop()`, which
-    lets go of what `connect` has made. `options` is its section of the config, with the readings'
-    `format` beside.
+    lets go of what `connect` has made; `transport` is what it goes over with `tls`. `options` is
+    its section of the config, with the readings' `format` beside.
     """
 
     window = 1  # NSTART (RFC 7252, section 4.7)
@@ -46,22 +46,46 @@ class Rest:
         self.resolver = resolver or tcp.Resolver()
         self.timeout_ms = int(options["timeout_s"] * 1000)
         self.last_command = None
+        self.transport = None
+        self._tls = None
         self._paths = {}
 
     async def open(self):
         """One deadline over all of it."""
+        self.transport = None
         try:
             await asyncio.wait_for_ms(self.connect(), self.timeout_ms)
         except asyncio.TimeoutError:
             self.drop()
-            raise LinkError("ack", "no answer within %d ms" % self.timeout_ms)
+            raise self._explained(LinkError("ack", "no answer within %d ms" % self.timeout_ms))
+        except LinkError as error:
+            self.drop()
+            raise self._explained(error)
         except BaseException:
             self.drop()
             raise
 
+    def secure(self, kind, peer):
+        """DTLS to the peer's address: a `kind` of coap.dtls_connection, in place of a socket."""
+        from .dtls import client
+        from .tls import ready
+
+        tls = self.options["tls"]
+        self._tls = ready(self._tls, tls, self.clock, client)
+        name = None if tls["psk_identity"] else self.options["host"]
+        return kind(self._tls, peer, name)
+
+    def _explained(self, error):
+        """Why there was no session, if that is why it failed."""
+        if self.options["tls"] and self.transport and not self.transport.open:
+            from .dtls import words
+
+            return LinkError("tls", "no session with the peer: %s" % words(self.transport, error))
+        return error
+
     def resolve(self):
         """The peer's address."""
-        port = self.options["port"] or (5684 if self.options.get("tls") else 5683)
+        port = self.options["port"] or (5684 if self.options["tls"] else 5683)
         try:
             return self.resolver.resolve(self.options["host"], port)[1]
         except tcp.ConnectError as error:

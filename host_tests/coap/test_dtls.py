@@ -20,6 +20,7 @@ pytestmark = pytest.mark.skipif(
     not (SERVER and SERVER.endswith("-openssl")),
     reason="libcoap's coap-server-openssl is missing: apt-get install libcoap3-bin",
 )
+LOSSES = [{TO_SERVER: [1, 3]}, {TO_CLIENT: [1, 2]}, {TO_SERVER: [2]}]  # of a handshake
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def test_dtls_02_a_wrong_key(chip, psk):
     assert told["failed"] == "no response in time"
 
 
-@pytest.mark.parametrize("lost", [{TO_SERVER: [1, 3]}, {TO_CLIENT: [1, 2]}, {TO_SERVER: [2]}])
+@pytest.mark.parametrize("lost", LOSSES)
 def test_dtls_03_a_pre_shared_key_under_loss(chip, psk, lost):
     with with_key() as port, UdpRelay(port) as relay:
         for direction, numbers in lost.items():

@@ -1,4 +1,5 @@
-"""firmware/links/coap.py over DTLS (`coap.tls`): does the device deliver, and does it say why not?
+"""firmware/links/coap.py and microcoapy.py over DTLS (`tls`): does the device deliver, and does it
+say why not?
 
 The peer is our own server on a second MicroPython.
 """
@@ -11,22 +12,30 @@ from host_tests.chip import Chip
 from host_tests.coap.test_dtls_server import KEY, PSKS, files, serving
 from host_tests.faults.udp import UdpRelay
 from host_tests.harness.config import config
+from petrel import runtime
 
 ROWS = 20
 PSK = {"psk_identity": "lamp", "psk_key_hex": KEY.encode().hex()}
 ASKING = {"psk": ["lamp", PSK["psk_key_hex"]], "ack_ms": 200}
 
 
+@pytest.fixture(params=["coap", "microcoapy"])
+def link(request):
+    if request.param == "microcoapy" and runtime.microcoapy_folder() is None:
+        pytest.skip("microCoAPy is not here; try: make setup")
+    return request.param
+
+
 @pytest.fixture
-def start(device, tmp_path):
+def start(device, tmp_path, link):
     def run(port, tls, **options):
         folder = tmp_path / "d1"
         folder.mkdir()
         (folder / "rows.csv").write_text("t,v\n" + "".join(f"{n},{n}\n" for n in range(ROWS)))
         made = config(port, sensor={"file": "rows.csv", "every_s": 1, "speed": 50})
         made["sensors"][0]["channels"] = {"v": {"column": "v", "decimals": 0}}
-        made["links"] = ["coap"]
-        made["coap"] = {
+        made["links"] = [link]
+        made[link] = {
             "host": "localhost", "port": port, "ack_timeout_s": 0.1, "tls": tls, **options,
         }
         return device(made, name="d1", flags=("--until-drained",))
@@ -67,9 +76,10 @@ def test_every_row_arrives_with_certificates(start, certificates):
         assert collected(port, asking) == list(range(ROWS))
 
 
-def test_a_wrong_key_is_said(has_psk, start):
+@pytest.mark.parametrize("wrong", [{"psk_identity": "nobody"}, {"psk_key_hex": "00" * 16}])
+def test_a_wrong_key_is_said(has_psk, start, wrong):
     with serving(PSKS) as port:
-        wrong = {**PSK, "psk_identity": "nobody"}
+        wrong = {**PSK, **wrong}
         running = start(port, wrong, timeout_s=2)
         running.wait_log("tls: no session with the peer", 20)
         running.stop()

@@ -32,7 +32,8 @@ class UdpRelay:
     def __init__(self, target, seed=0, loss=0.0, double=0.0, late=0.0, late_s=0.03):
         self._target = ("127.0.0.1", target)
         self._seed = seed
-        self._loss, self._double, self._late, self._late_s = loss, double, late, late_s
+        self.loss = loss
+        self._double, self._late, self._late_s = double, late, late_s
         self._drops = collections.defaultdict(set)
         self._counts = collections.Counter()
         self._waiting = []  # heap of (when, number, socket, data, address)
@@ -103,7 +104,7 @@ class UdpRelay:
         chance = random.Random(f"{self._seed} {direction} {number}")
         lost, double, late = (chance.random() for _ in range(3))
         fate = "passed"
-        if number in self._drops[direction] or lost < self._loss:
+        if number in self._drops[direction] or lost < self.loss:
             fate = "lost"
         elif late < self._late:
             fate = "late"

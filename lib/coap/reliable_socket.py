@@ -42,7 +42,8 @@ class ReliableSocket:
     what microCoAPy's `get`, `post` and `put` returned.
 
     `serves`: take requests, too. `transport`: a socket that does not block, or what has its
-    `sendto`, `recvfrom` and `close`. Answers bear the id and token of their request: with the
+    `sendto`, `recvfrom`, `close` and `sock`, the socket beneath: `coap.dtls_socket` is such a one.
+    Answers bear the id and token of their request: with the
     same token a request takes the place of the one before it, as an observation's end does.
     """
 
@@ -113,7 +114,7 @@ class ReliableSocket:
         """Wait, in asyncio's loop, until the network has something."""
         from asyncio import core
 
-        yield core._io_queue.queue_read(self.transport)
+        yield core._io_queue.queue_read(getattr(self.transport, "sock", self.transport))
 
     # From microCoAPy to the network
 
