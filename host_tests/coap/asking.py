@@ -7,7 +7,7 @@ import asyncio
 import aiocoap
 from aiocoap.numbers.constants import TransportTuning
 
-GET, POST, PUT, DELETE = 1, 2, 3, 4
+GET, POST, PUT, DELETE, FETCH, PATCH, IPATCH = range(1, 8)
 PATIENCE_S = 0.5
 TRIES = 12
 """Requests that are not confirmable may be lost: they are asked so often."""

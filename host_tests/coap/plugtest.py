@@ -96,6 +96,22 @@ class Large(Plain):
         return Message(code=Code.CHANGED, payload=request.payload[::-1])
 
 
+class Patched(Plain):
+    text = b""
+
+    async def render_fetch(self, request):
+        there = request.payload in self.text
+        return Message(code=Code.CONTENT, payload=b"yes" if there else b"no")
+
+    async def render_patch(self, request):
+        self.text += request.payload
+        return Message(code=Code.CHANGED)
+
+    async def render_ipatch(self, request):
+        self.text = request.payload
+        return Message(code=Code.CHANGED)
+
+
 class Observed(resource.ObservableResource):
     """`PUT` changes it, `DELETE` takes it away until then; `times` makes it large."""
 
@@ -130,7 +146,7 @@ def site():
     made = {
         "test": Test(), "separate": Separate(), "seg1/seg2/seg3": Plain(), "query": Query(),
         "multi-format": MultiFormat(), "validate": Validate(), "large": Large(),
-        "obs": Observed(), "obs-large": Observed(1000),
+        "patched": Patched(), "obs": Observed(), "obs-large": Observed(1000),
         "link1": Plain(rt="Type1 Type2", if_="If1", sz="40"),
         "link2": Plain(rt="Type2 Type3", if_="If2"),
         "link3": Plain(rt="Type1 Type3", if_="foo"),

@@ -16,7 +16,18 @@ import pytest
 
 from coap.message import ACK, CON, RST, decode
 from host_tests.chip import Chip
-from host_tests.coap.asking import DELETE, GET, POST, PUT, TRIES, Ours, Theirs
+from host_tests.coap.asking import (
+    DELETE,
+    FETCH,
+    GET,
+    IPATCH,
+    PATCH,
+    POST,
+    PUT,
+    TRIES,
+    Ours,
+    Theirs,
+)
 from host_tests.coap.ports import free_port, wait_for_server
 from host_tests.faults.udp import TO_CLIENT, TO_SERVER, UdpRelay
 from petrel import ROOT
@@ -222,6 +233,16 @@ def test_core_13_uri_paths(peer):
 def test_core_14_uri_queries(peer):
     answer = peer.ask(GET, "query", query=["first=1", "second=2", "third=3"])
     assert answer.payload == b"first=1&second=2&third=3"
+
+
+def test_beside_the_matrix_fetch_patch_and_ipatch(peer):
+    """RFC 8132. PATCH adds to what is there, so a repeated one that was done twice would show."""
+    assert peer.ask(IPATCH, "patched", b"one,").code == CHANGED
+    assert peer.ask(PATCH, "patched", b"two,").code == CHANGED
+    told = [peer.ask(FETCH, "patched", part) for part in (b"one,two,", b"two,two,", b"three,")]
+    assert [(answer.code, answer.payload) for answer in told] == [
+        (CONTENT, b"yes"), (CONTENT, b"no"), (CONTENT, b"no")
+    ]
 
 
 def test_core_15_loss_of_a_piggybacked_response(peer, relay):

@@ -103,6 +103,21 @@ class Large(Plain):
         return bytes(reversed(request.payload))
 
 
+class Patched(Plain):
+    """A text: FETCH tells whether its body is in it, PATCH adds its own, iPATCH replaces it."""
+
+    text = b""
+
+    async def fetch(self, request):
+        return (b"yes" if bytes(request.payload) in self.text else b"no"), 0
+
+    async def patch(self, request):
+        self.text += bytes(request.payload)
+
+    async def ipatch(self, request):
+        self.text = bytes(request.payload)
+
+
 class Observed(Plain):
     observable = True
     value, format, times, gone = b"0", 0, 1, False
@@ -144,6 +159,7 @@ def _resources():
     yield "multi-format", MultiFormat()
     yield "validate", Validate()
     yield "large", Large()
+    yield "patched", Patched()
     yield "obs", Observed()
     yield "obs-large", large
     yield "link1", Plain(rt="Type1 Type2", if_="If1", sz=40)
