@@ -2,8 +2,12 @@
 to go wrong.
 """
 
+import contextlib
+import queue
+import threading
 import time
 
+import paho.mqtt.client as paho
 import pytest
 
 from host_tests.chip import Chip, Raised
@@ -162,6 +166,50 @@ def test_a_second_client_with_our_name_takes_over(device, mosquitto, protocol):
         twin.call("session", mosquitto.port, None, {"client_id": "twin"}, [["wait", 20]])
     result = device.answer()
     assert result["told"] == [None, 0] and result["connections"] == 2
+
+
+def test_a_will_waits_until_its_delay_is_over(mosquitto, evidence):
+    """A connection that comes back within it is no death ([MQTT-3.1.3-9])."""
+    with heard(mosquitto.port, "will", "here") as wills, Chip("mqtt_client") as mortal:
+        evidence("device", mortal.errors)
+        options = {
+            "protocol": "5", "clean": False, "properties": {"session_expiry_interval": 60},
+            "will": ["will", "gone", 1, False, {"will_delay_interval": 1}],
+        }
+        actions = [["again"], ["wait", 1500], ["publish", "here", 0, 1, 1], ["wait", 60_000]]
+        mortal.ask("session", mosquitto.port, None, options, actions)
+        assert wills.get(timeout=10) == ("here", b"0"), "no will so far"
+        mortal.__exit__()
+        died = time.monotonic()
+        assert wills.get(timeout=10) == ("will", b"gone")
+        assert time.monotonic() - died > 0.5
+
+
+@contextlib.contextmanager
+def heard(port, *topics):
+    """A queue of what paho, subscribed to `topics`, hears: (topic, payload)."""
+    messages, ready = queue.Queue(), threading.Event()
+    watcher = paho.Client(paho.CallbackAPIVersion.VERSION2)
+    watcher.on_connect = lambda *_: watcher.subscribe([(topic, 1) for topic in topics])
+    watcher.on_subscribe = lambda *_: ready.set()
+    watcher.on_message = lambda *told: messages.put((told[2].topic, told[2].payload))
+    watcher.connect("127.0.0.1", port)
+    watcher.loop_start()
+    try:
+        assert ready.wait(5)
+        yield messages
+    finally:
+        watcher.disconnect()
+        watcher.loop_stop()
+
+
+def test_a_message_tells_by_which_subscriptions_it_comes(device, mosquitto):
+    told = act(
+        device, mosquitto.port, "5",
+        ["subscribe", "i/+", 1, 8, {"subscription_identifier": [7]}],
+        ["publish", "i/a", 0, 1, 1], ["take", "i/+", 1],
+    )
+    assert told[2][0][4]["subscription_identifier"] == "[7]"
 
 
 # ---- what a broker does to us

@@ -15,6 +15,7 @@ import pytest
 from host_tests.chip import Chip
 from host_tests.faults import mqtt_packets
 from host_tests.faults.tcp import TO_CLIENT, TO_SERVER
+from host_tests.mqtt.test_client import HELD_MS
 
 ACKS = (mqtt_packets.PUBREC, mqtt_packets.PUBCOMP)
 
@@ -89,7 +90,8 @@ def exactly_once(proxy, mosquitto, folder, protocol, count, losses, cuts, seed):
             chip.__exit__()
             chip = Chip("mqtt_client")
             chip.ask("deliver", proxy.port, str(folder), count, 8, protocol)
-    assert chip.answer(60) == 0
+    left, held_us = chip.answer(60)
+    assert left == 0 and held_us < HELD_MS * 1000
     chip.__exit__()
     counter.wait_for(count, 10)
     counter.close()

@@ -2,47 +2,13 @@
 
 import asyncio
 import os
-import time
-from asyncio import core
 
 from mqtt import life, resume
 from mqtt.client import Client
 
-from . import server
+from . import held, server
 
 _FIRST = 10  # ms, the shortest delay before connecting again
-_PLAIN, _HANDSHAKE = 0, 1
-_held_us = [0, 0]
-_client = None
-
-
-def _held(part):
-    """Measure the processor time, which the clock tells in whole ms, that a task takes between two
-    yields; what it takes while a connection over TLS is made counts as the handshake's.
-    """
-    step, given = part.send, None
-    while True:
-        start = time.clock()
-        try:
-            waits_for = step(given)
-        except StopIteration as end:
-            return end.value
-        finally:
-            which = _HANDSHAKE if _client and _client.tls and not _client.tasks else _PLAIN
-            _held_us[which] = max(_held_us[which], int((time.clock() - start) * 1000000))
-        try:
-            yield waits_for
-            step, given = part.send, None
-        except BaseException as error:
-            step, given = part.throw, error
-
-
-def _measure_every_task():
-    create = core.create_task
-    core.create_task = asyncio.create_task = lambda part: create(_held(part))
-
-
-_measure_every_task()
 
 
 def context(ca, cert=None, key=None, psk=None):
@@ -72,9 +38,7 @@ def session(port, tls, options, actions):
 
 
 async def _session(client, actions):
-    global _client
-    _client = client
-    _held_us[:] = [0, 0]
+    held.watch(client)
     told = []
     try:
         async with client:
@@ -83,9 +47,9 @@ async def _session(client, actions):
     except Exception as error:
         stage = getattr(error, "stage", "")
         told.append([type(error).__name__, stage, str(error), getattr(error, "code", None)])
-    return {"told": told, "held_us": _held_us[_PLAIN],
-            "handshake_us": _held_us[_HANDSHAKE], "connections": client.connections,
-            "dropped": client.dropped}
+    return {"told": told, "held_us": held.longest_us(),
+            "handshake_us": held.longest_of_handshake_us(),
+            "connections": client.connections, "dropped": client.dropped}
 
 
 async def _publish(client, topic, first, count, qos, window=1, size=0, retain=False):
@@ -106,9 +70,9 @@ async def _publish(client, topic, first, count, qos, window=1, size=0, retain=Fa
     return refused[0]
 
 
-async def _subscribe(client, topic_filter, qos, size=8):
+async def _subscribe(client, topic_filter, qos, size=8, properties=None):
     client.messages(topic_filter, size)
-    return await client.subscribe(topic_filter, qos)
+    return await client.subscribe(topic_filter, qos, properties)
 
 
 async def _take(client, topic_filter, count):
@@ -170,11 +134,13 @@ class Journal:
 
 
 def deliver(port, folder, count, window, protocol):
-    """Publish what the journal holds at QoS 2 and return once it is empty."""
+    """Publish what the journal holds at QoS 2 until it is empty; returns what it still holds, and
+    the loop's longest hold.
+    """
     asyncio.run(_deliver(make(port, None, {
         "window": window, "clean": False, "protocol": protocol, "timeout_s": 2,
     }), folder, count, window))
-    return len(Journal(folder, count).pending)
+    return len(Journal(folder, count).pending), held.longest_us()
 
 
 async def _deliver(client, folder, count, window):

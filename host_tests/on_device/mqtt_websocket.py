@@ -6,15 +6,21 @@ from binascii import hexlify
 from mqtt.client import Client
 from websocket.stream import transport
 
-from . import server
+from . import held, server
 from .contexts import verifying
 
 
 def client(port, protocol, ca=None, path="/mqtt", **options):
-    return Client(
+    made = Client(
         "127.0.0.1", port, "over-websocket", protocol, verifying(ca), transport(path, "mqtt"),
         timeout_s=options.pop("timeout_s", 5), **options
     )
+    held.watch(made)
+    return made
+
+
+def longest_hold_us():
+    return held.longest_us()
 
 
 def exchange(port, protocol, ca=None, sizes=()):

@@ -9,6 +9,7 @@ import pytest
 from host_tests.chip import WORDS, Chip
 from host_tests.faults.tcp import TO_CLIENT, TO_SERVER, FaultProxy
 from host_tests.harness.receiver import Receiver
+from host_tests.mqtt.test_client import HELD_MS
 from petrel.broker import TlsFiles
 
 PROTOCOLS = pytest.mark.parametrize("protocol", ["3.1.1", "5"])
@@ -26,6 +27,7 @@ def broker(start_mosquitto, certificates):
 def test_every_qos_there_and_back(broker, words, protocol):
     with Chip("mqtt_websocket", words) as chip:
         got = chip.call("exchange", broker.ws_port, protocol, None, SIZES)
+        assert chip.call("longest_hold_us") < HELD_MS * 1000
     assert sorted(got) == expected()
 
 
@@ -34,6 +36,7 @@ def test_over_tls(broker, certificates, protocol):
     with Chip("mqtt_websocket") as chip:
         ca = str(certificates.ca.cert_der)
         assert sorted(chip.call("exchange", broker.wss_port, protocol, ca, SIZES)) == expected()
+        assert chip.call("longest_hold_us") < HELD_MS * 1000
         wrong = str(certificates.wrong_ca.cert_der)
         kind, stage, _ = chip.call("failure", broker.wss_port, protocol, wrong)
     assert (kind, stage) == ("ConnectError", "tls")
@@ -65,6 +68,7 @@ def test_connections_cut_anywhere(broker, protocol, seed):
             # The next connection is the one that is cut, and another follows it.
             proxy.wait_for(lambda seen=seen: proxy.connections > seen + 1, 10, "two connections")
         connections = chip.answer(40)
+        assert chip.call("longest_hold_us") < HELD_MS * 1000
         receiver.wait_for(lambda: len(payloads(receiver)) >= count, 10, "all payloads")
         numbers = [int(message.payload) for message in receiver.messages()]
     assert proxy.connections >= 30
