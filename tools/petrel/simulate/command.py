@@ -78,14 +78,16 @@ class Simulation:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, ended.set)
         life_s = self.settings.life_s
-        while not ended.is_set() and (life_s is None or self.clock() < life_s * 1000):
-            left_s = SAY_S if life_s is None else life_s - self.clock() / 1000
-            await _within(ended.wait(), min(SAY_S, max(left_s, 0.01)))
-            complain(PROGRAM, self.line())
-            self._check()
-        self._check(ended=True)
-        for connection in self.connections:
-            connection.stop()
+        try:
+            while not ended.is_set() and (life_s is None or self.clock() < life_s * 1000):
+                left_s = SAY_S if life_s is None else life_s - self.clock() / 1000
+                await _within(ended.wait(), min(SAY_S, max(left_s, 0.01)))
+                complain(PROGRAM, self.line())
+                self._check()
+            self._check(ended=True)
+        finally:
+            for connection in self.connections:
+                connection.stop()  # before the loop ends: none begins to connect while it closes
         await asyncio.sleep(0.5)  # what was said leaves
 
     def _check(self, ended=False):
