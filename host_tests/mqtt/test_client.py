@@ -190,7 +190,11 @@ def heard(port, *topics):
     """A queue of what paho, subscribed to `topics`, hears: (topic, payload)."""
     messages, ready = queue.Queue(), threading.Event()
     watcher = paho.Client(paho.CallbackAPIVersion.VERSION2)
-    watcher.on_connect = lambda *_: watcher.subscribe([(topic, 1) for topic in topics])
+
+    def subscribe(*_):
+        watcher.subscribe([(topic, 1) for topic in topics])
+
+    watcher.on_connect = subscribe
     watcher.on_subscribe = lambda *_: ready.set()
     watcher.on_message = lambda *told: messages.put((told[2].topic, told[2].payload))
     watcher.connect("127.0.0.1", port)
