@@ -43,9 +43,8 @@ def test_posts_arrive(chip, loss, seed):
         chip.call("get", relay.port, "who")
         assert chip.call("until", 1, 5000)[0], "the session is there before anything is lost"
         relay.loss = loss
-        heard, failed, ended = chip.call(
-            "post_all", relay.port, DATA, POSTS, 10_000, deadline_s=60
-        )
+        chip.call("post_all", relay.port, DATA, POSTS, 10_000, deadline_s=60)
+        heard, failed, ended = chip.call("until", 1 + POSTS, 10_000)
         chip.call("close")
         assert not ended
         del heard[0]  # who we are
