@@ -20,7 +20,7 @@ LATE_S = 30  # a reading that an outage held up comes when the next delivery is 
 
 
 @pytest.mark.timeout(150)
-@pytest.mark.long
+@pytest.mark.soak
 @pytest.mark.parametrize("port", ["esp32", "rp2"])
 def test_nothing_is_lost_through_sleeps_outages_and_a_power_cut(
     proxy, receiver, device, tmp_path, port, figure
@@ -36,7 +36,7 @@ def test_nothing_is_lost_through_sleeps_outages_and_a_power_cut(
     config["sensors"][0]["file"] = str(data.DATA / data.MOTE)
     command = standin.command(port, tmp_path / port, air)
     board = device(config, name=port, command=command, env={"PYTHONPATH": str(ROOT)})
-    board.wait_log("no such network here", LATE_S)
+    board.wait_log("no such network here|were not delivered", LATE_S)
     came(receiver, board, port, board.mark())
     mark = board.mark()
     proxy.refuse()
@@ -73,9 +73,8 @@ def came(receiver, board, port, mark):
 
 
 def prove_moments(readings):
-    """Each reading is the row of its moment. One or two were not taken: those that came due while
-    a connection was closed whose access point had gone, for which a sleeping board takes over a
-    second, here more than its interval.
+    """Each reading is the row of its moment. Some were not taken: those that came due while what
+    had no connection tried to deliver to its end, for 8 s, here eight times the interval.
     """
     rows = data.rows(data.MOTE, data.MOTE_CHANNELS)
     first, last = readings[0], readings[-1]
@@ -83,4 +82,4 @@ def prove_moments(readings):
         moment = (reading.ts - first.ts) // EVERY_S
         near = [rows[at].values for at in range(max(0, moment - 1), moment + 2)]  # whole seconds
         assert reading.values in near, f"reading {reading.seq}"
-    assert 0 <= (last.ts - first.ts) // EVERY_S - (last.seq - first.seq) <= 2
+    assert 0 <= (last.ts - first.ts) // EVERY_S - (last.seq - first.seq) <= 10
