@@ -5,7 +5,7 @@ BIN    := .venv/bin
 JOBS   ?= 3
 # A program that Python has compiled once starts in half the time, and the tests start hundreds.
 unexport PYTHONDONTWRITEBYTECODE
-SOAKED := host_tests/e2e/test_wifi.py host_tests/e2e/test_deep_sleep_boards.py host_tests/test_boards.py \
+SOAKED := host_tests/e2e/test_wifi.py host_tests/test_boards.py \
 	host_tests/test_sleep.py host_tests/mqtt/test_exactly_once.py host_tests/mqtt/test_client.py \
 	host_tests/e2e/test_power_loss.py host_tests/e2e/test_once.py \
 	host_tests/journal/test_endurance.py::test_many_records host_tests/simulate/test_simulate.py

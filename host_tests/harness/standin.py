@@ -29,14 +29,21 @@ def command(port, folder, air):
     `air` (see boards/script.py) is written there. A Pico W has words as short as its own.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "air.json"
-    file.write_text(json.dumps(air))
     argv = [
-        sys.executable, "-m", "host_tests.harness.standin", port, "--air", file,
+        sys.executable, "-m", "host_tests.harness.standin", port, "--air", change(folder, air),
         "--config", folder / "config.json", "--state", folder / "board",
     ]
     short = runtime.runtime32() if port == "rp2" else None
     return [*argv, "--runtime", shlex.join(short)] if short else argv
+
+
+def change(folder, air):
+    """From the next life on there is this air about the board; returns the file that tells."""
+    file = folder / "air.json"
+    new = file.with_suffix(".new")
+    new.write_text(json.dumps(air))
+    new.replace(file)
+    return file
 
 
 def main():
