@@ -8,7 +8,8 @@ unexport PYTHONDONTWRITEBYTECODE
 SOAKED := host_tests/e2e/test_wifi.py host_tests/test_boards.py \
 	host_tests/test_sleep.py host_tests/mqtt/test_exactly_once.py host_tests/mqtt/test_client.py \
 	host_tests/e2e/test_power_loss.py host_tests/e2e/test_once.py \
-	host_tests/journal/test_endurance.py::test_many_records host_tests/simulate/test_simulate.py
+	host_tests/journal/test_endurance.py::test_many_records host_tests/simulate/test_simulate.py \
+	host_tests/coap/test_dtls_sessions.py
 SETUP  := @$(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help

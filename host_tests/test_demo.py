@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from host_tests.harness.device import _children as children
-from host_tests.harness.device import alive
+from host_tests.harness.device import alive, children
 from petrel.broker import Mosquitto
 from petrel.demo_device import DATA, Plan, plan
 from petrel.demo_fleet import Device, Fleet

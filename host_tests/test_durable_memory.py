@@ -148,4 +148,4 @@ def test_less_is_read_at_a_time_where_memory_is_short(tmp_path):
 
     box.flash.journal._segments.read = cramped
     assert [n for _, n in drain(box)] == list(range(1, 61))
-    assert min(asked) > 0
+    assert min(asked) > 0 and max(asked) > 100

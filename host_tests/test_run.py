@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from host_tests.harness.device import _children as children
-from host_tests.harness.device import alive
+from host_tests.harness.device import alive, children
 from petrel import runtime
 from petrel.run import flash
 

@@ -3,6 +3,15 @@
 import pytest
 
 from host_tests.chip import Chip
+from petrel import runtime
+
+
+@pytest.fixture(params=["coap", "microcoapy"])
+def link(request):
+    """The links of CoAP, one after the other."""
+    if request.param == "microcoapy" and runtime.microcoapy_folder() is None:
+        pytest.skip("microCoAPy is not here; try: make setup")
+    return request.param
 
 
 @pytest.fixture(scope="session")

@@ -19,34 +19,25 @@ def free_port():
             continue
 
 
-def wait_for_socket(port):
-    """Until somebody has `port`, who may answer nothing."""
+def wait_for_server(port):
+    """Until whoever is at `port` answers a CoAP ping."""
+    wait_for_socket(port, b"\x40\0\0\1", b"\x70\0\0\1")
+
+
+def wait_for_socket(port, word=b"\0", answer=None):
+    """Until somebody has `port`, who may answer nothing; or until the `answer` to `word` comes."""
     end = time.monotonic() + _LIMIT_S
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.settimeout(0.1)
         sock.connect(("127.0.0.1", port))
         while time.monotonic() < end:
             try:
-                sock.send(b"\0")
-                sock.recv(100)
+                sock.send(word)
+                if sock.recv(100) == answer or answer is None:
+                    return
             except TimeoutError:
-                return
+                if answer is None:
+                    return
             except OSError:
                 time.sleep(0.02)
     raise TimeoutError(f"nobody at port {port}")
-
-
-def wait_for_server(port):
-    """Until whoever is at `port` answers a CoAP ping."""
-    end = time.monotonic() + _LIMIT_S
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(0.1)
-        sock.connect(("127.0.0.1", port))
-        while time.monotonic() < end:
-            try:
-                sock.send(b"\x40\0\0\1")
-                if sock.recv(100) == b"\x70\0\0\1":
-                    return
-            except OSError:
-                time.sleep(0.05)
-    raise TimeoutError(f"no CoAP server at port {port}")

@@ -30,9 +30,7 @@ def chip():
 
 
 @pytest.fixture
-def psk(chip):
-    if not chip.call("has_psk"):
-        pytest.skip("this MicroPython has no pre-shared keys in DTLS (1.29 has them)")
+def psk(has_psk):
     return PSK
 
 

@@ -13,7 +13,6 @@ pytest.importorskip("aiocoap", reason="aiocoap is not installed; type: make setu
 from host_tests.coap.collector import Collector
 from host_tests.faults.udp import TO_SERVER, UdpRelay
 from host_tests.harness.config import config
-from petrel import runtime
 
 ROWS = 60
 DEVICE = "d1"
@@ -25,13 +24,6 @@ LOSS = {"loss": 0.2, "double": 0.1, "late": 0.1}
 def collector():
     with Collector(DEVICE) as collector:
         yield collector
-
-
-@pytest.fixture(params=["coap", "microcoapy"])
-def link(request):
-    if request.param == "microcoapy" and runtime.microcoapy_folder() is None:
-        pytest.skip("microCoAPy is not here; try: make setup")
-    return request.param
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 """Debian's Chromium, without a screen, driven by Playwright."""
 
 import contextlib
-import shutil
 
 import pytest
 
 from petrel import ROOT
 from petrel.setup import uplot
+from petrel.setup.services import find_chromium
 
 SHOTS = ROOT / "build" / "page"
 _OPTIONS = (
@@ -18,7 +18,7 @@ _OPTIONS = (
 @contextlib.contextmanager
 def chromium():
     """A Playwright Browser; the test is skipped where there is none."""
-    program = shutil.which("chromium")
+    program = find_chromium()
     if program is None:
         pytest.skip("no chromium here; try: make setup-services")
     if not (uplot.FOLDER / "uPlot.esm.js").exists():

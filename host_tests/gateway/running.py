@@ -24,6 +24,11 @@ class Gateway(Device):
         super().__init__(folder, config, "gateway", command=command, start=start)
         self.data = self.folder / "gateway-data"
 
+    def start(self):
+        """`mark_of_start`: where in the log this start begins."""
+        self.mark_of_start = self.mark()
+        return super().start()
+
     def rows(self):
         """[(device, number, time, {channel: value})] of its database, in order."""
         with contextlib.suppress(sqlite3.OperationalError):  # not made yet

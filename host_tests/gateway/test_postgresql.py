@@ -10,7 +10,6 @@ import json
 import threading
 import time
 import types
-import typing
 
 import asyncpg
 import pytest
@@ -145,8 +144,7 @@ def test_what_no_database_takes_is_refused(base):
 
 @pytest.fixture
 def gateway(tmp_path, evidence, base):
-    running: typing.Any = Gateway(tmp_path, CONFIG.format(url=base.url))
-    running.mark_of_start = 0
+    running = Gateway(tmp_path, CONFIG.format(url=base.url))
     evidence("log of the gateway", lambda: "\n".join(running.logs()))
     yield running
     running.kill()
@@ -164,14 +162,15 @@ def test_the_server_is_killed_and_freezes_and_others_do_not_wait(gateway, base, 
     sender.start()
     gateway.wait_rows(50)
     postgresql.kill()
-    sender.join(SOON_S)
-    assert not sender.is_alive(), "devices are held up"
-    gateway.wait_rows(200)
-    gateway.wait_log("pg: .*; next try in", SOON_S)
-    gateway.kill()
-    gateway.mark_of_start = gateway.mark()
-    gateway.start()
-    postgresql.start()
+    try:
+        sender.join(SOON_S)
+        assert not sender.is_alive(), "devices are held up"
+        gateway.wait_rows(200)
+        gateway.wait_log("pg: .*; next try in", SOON_S)
+        gateway.kill()
+        gateway.start()
+    finally:
+        postgresql.start()  # other tests have the same one
     wait_readings(base, gateway, 200)
     mark = gateway.mark()
     postgresql.pause()
@@ -189,6 +188,5 @@ def test_the_gateway_is_killed_at_random(gateway, base, seed):
         post(gateway, range(1 + 25 * n, 26 + 25 * n))
         time.sleep(0.05 * (seed >> n & 1))
         gateway.kill()
-        gateway.mark_of_start = gateway.mark()
         gateway.start()
     wait_readings(base, gateway, 100)

@@ -58,7 +58,6 @@ def gateway(tmp_path, evidence):
         made.append(Gateway(
             tmp_path, f'[mqtt]\nurl = "{url}"\n[http]\nlisten = "{listen}"\n{http}\n{more}'
         ))
-        made[0].mark_of_start = 0
         evidence("log of the gateway", lambda: "\n".join(made[0].logs()))
         if broker:
             made[0].wait_log("connected", SOON_S)
@@ -78,7 +77,6 @@ def test_a_reading_that_was_posted_is_on_disk(gateway):
             running.kill()  # nothing is owed to who got his answer
 
     asyncio.run(post())
-    running.mark_of_start = running.mark()
     running.start()
     assert running.wait_rows(1) == [ROW]
 

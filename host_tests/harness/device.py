@@ -72,7 +72,6 @@ class Device:
         """Power on, again with the same flash after an end; the log goes on."""
         if self.running:
             raise RuntimeError(f"{self.name} runs already")
-        main_thread = threading.current_thread() is threading.main_thread()
         self._process = subprocess.Popen(
             self._command,
             cwd=self.folder,
@@ -80,8 +79,7 @@ class Device:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            # The kernel ties a child to the thread that made it, and other threads end early.
-            preexec_fn=tied_to_parent() if main_thread else None,
+            preexec_fn=tied_to_parent(),
         )
         self._reader = threading.Thread(
             target=self._read, args=(self._process.stderr,), name=f"{self.name} log", daemon=True
@@ -105,7 +103,7 @@ class Device:
         self._process.wait(_GONE_S)
         with contextlib.suppress(ProcessLookupError):  # a paused chip would not notice its end
             os.kill(chip, signal.SIGCONT) if chip else None
-        _until_gone(chip)
+        until_gone(chip)
         self._reader.join(_GONE_S)
 
     def pause(self):
@@ -141,7 +139,7 @@ class Device:
     @property
     def chip_pid(self):
         """Of the MicroPython process, None while there is none."""
-        return next(iter(_children(self.pid)), None) if self.running else None
+        return next(iter(children(self.pid)), None) if self.running else None
 
     # ---- log
 
@@ -194,7 +192,7 @@ class Device:
             self._heard.notify_all()
 
 
-def _children(pid):
+def children(pid):
     """The process ids of `pid`'s children."""
     with contextlib.suppress(OSError):  # Linux knows; a small one has no pgrep
         return [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -221,7 +219,7 @@ def alive(pid):
         return not Path("/proc/self").exists()
 
 
-def _until_gone(pid):
+def until_gone(pid):
     """Waits for the end of a process that is no child of ours."""
     ends = time.monotonic() + _GONE_S
     while pid is not None and alive(pid):

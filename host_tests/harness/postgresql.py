@@ -7,10 +7,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
 import time
 from pathlib import Path
 
+from host_tests.harness.device import children, until_gone
 from petrel.broker import HOST, free_port
 from petrel.children import tied_to_parent
 from petrel.setup.services import find_postgresql
@@ -65,11 +65,10 @@ class PostgreSql:
         command = [str(find_postgresql()), "-D", self.folder / "data", "-p", str(self.port)]
         for name, value in _SETTINGS.items():
             command += ["-c", f"{name}={value}"]
-        tied = tied_to_parent() if threading.current_thread() is threading.main_thread() else None
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, preexec_fn=tied, **self._user,
+                start_new_session=True, preexec_fn=tied_to_parent(), **self._user,
             )
         ends = time.monotonic() + _START_S
         while _READY not in self.log.read_text(errors="replace")[heard:]:
@@ -80,42 +79,23 @@ class PostgreSql:
 
     def kill(self):
         """SIGKILL, to it and all it started."""
-        pids = [self._process.pid, *_children(self._process.pid)]  # each has a session of its own
+        pids = [self._process.pid, *children(self._process.pid)]  # each has a session of its own
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._process.wait(10)
-        ends = time.monotonic() + 10
-        while any(_is_alive(pid) for pid in pids) and time.monotonic() < ends:
-            time.sleep(0.01)
-
-    def stop(self):
-        """A polite end, which waits for no client."""
-        self._process.send_signal(signal.SIGINT)
-        self._process.wait(20)
+        for pid in pids:
+            until_gone(pid)
 
     def pause(self):
-        for pid in (self._process.pid, *_children(self._process.pid)):
+        for pid in (self._process.pid, *children(self._process.pid)):
             os.kill(pid, signal.SIGSTOP)
 
     def resume(self):
-        for pid in (*_children(self._process.pid), self._process.pid):
+        for pid in (*children(self._process.pid), self._process.pid):
             os.kill(pid, signal.SIGCONT)
 
     def close(self):
         if self._process:
             self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _children(pid):
-    with contextlib.suppress(OSError):
-        return [int(word) for word in
-                Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return []
-
-
-def _is_alive(pid):
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False

@@ -2,17 +2,14 @@
 to go wrong.
 """
 
-import contextlib
-import queue
-import threading
 import time
 
-import paho.mqtt.client as paho
 import pytest
 
 from host_tests.chip import Chip, Raised
 from host_tests.faults.mqtt_packets import CONNECT, PUBACK, PUBLISH
 from host_tests.faults.tcp import TO_CLIENT
+from host_tests.harness.receiver import Receiver
 from host_tests.packets import connack, publish
 from host_tests.peer import Peer, answer_to
 from petrel.broker import Amqtt, TlsFiles
@@ -170,7 +167,7 @@ def test_a_second_client_with_our_name_takes_over(device, mosquitto, protocol):
 
 def test_a_will_waits_until_its_delay_is_over(mosquitto, evidence):
     """A connection that comes back within it is no death ([MQTT-3.1.3-9])."""
-    with heard(mosquitto.port, "will", "here") as wills, Chip("mqtt_client") as mortal:
+    with Receiver(mosquitto.port, "+") as receiver, Chip("mqtt_client") as mortal:
         evidence("device", mortal.errors)
         options = {
             "protocol": "5", "clean": False, "properties": {"session_expiry_interval": 60},
@@ -178,33 +175,12 @@ def test_a_will_waits_until_its_delay_is_over(mosquitto, evidence):
         }
         actions = [["again"], ["wait", 1500], ["publish", "here", 0, 1, 1], ["wait", 60_000]]
         mortal.ask("session", mosquitto.port, None, options, actions)
-        assert wills.get(timeout=10) == ("here", b"0"), "no will so far"
+        receiver.wait_for(receiver.messages, 10)
         mortal.__exit__()
         died = time.monotonic()
-        assert wills.get(timeout=10) == ("will", b"gone")
+        receiver.wait_for(lambda: len(receiver.messages()) > 1, 10)
         assert time.monotonic() - died > 0.5
-
-
-@contextlib.contextmanager
-def heard(port, *topics):
-    """A queue of what paho, subscribed to `topics`, hears: (topic, payload)."""
-    messages, ready = queue.Queue(), threading.Event()
-    watcher = paho.Client(paho.CallbackAPIVersion.VERSION2)
-
-    def subscribe(*_):
-        watcher.subscribe([(topic, 1) for topic in topics])
-
-    watcher.on_connect = subscribe
-    watcher.on_subscribe = lambda *_: ready.set()
-    watcher.on_message = lambda *told: messages.put((told[2].topic, told[2].payload))
-    watcher.connect("127.0.0.1", port)
-    watcher.loop_start()
-    try:
-        assert ready.wait(5)
-        yield messages
-    finally:
-        watcher.disconnect()
-        watcher.loop_stop()
+        assert [message.topic for message in receiver.messages()] == ["here", "will"]
 
 
 def test_a_message_tells_by_which_subscriptions_it_comes(device, mosquitto):

@@ -19,7 +19,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,8 +183,7 @@ class _Broker:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C ends the demo, which then ends the broker.
-                # The kernel ties a child to the thread that made it, and other threads end early.
-                preexec_fn=tied_to_parent() if _in_main_thread() else None,
+                preexec_fn=tied_to_parent(),
             )
         deadline = time.monotonic() + _DEADLINE_S
         while time.monotonic() < deadline:
@@ -214,10 +212,6 @@ class _Broker:
     def _configure(self):
         """Writes the configuration; returns the command line."""
         raise NotImplementedError
-
-
-def _in_main_thread():
-    return threading.current_thread() is threading.main_thread()
 
 
 class Mosquitto(_Broker):
