@@ -13,7 +13,7 @@ from micropython import const
 
 from ring import RingQueue
 
-from .forget import drop, forget
+from .forget import forget
 from .log import log, uptime
 
 _APP_BYTES = const(50_000)  # what the application takes beside the queue, in words of 32 bits
@@ -244,7 +244,7 @@ def _forget_checks(module):
     """Drop the functions that are only for the checking of a config."""
     for name in ("rules", "check", "most_bytes"):
         if hasattr(module, name):
-            drop(module, name)
+            delattr(module, name)
 
 
 def interval_ms(entry):

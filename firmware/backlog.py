@@ -65,6 +65,10 @@ class Backlog(Outbox):
     def batch(self):
         return self._box.batch
 
+    def ready_in(self):
+        """Milliseconds until a read that has failed is tried again, None if none is to be."""
+        return self._flash.read_in() if len(self) else None
+
     def ready(self):
         """Is there a reading to send?"""
         return self._peek() is not None

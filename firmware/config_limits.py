@@ -90,11 +90,13 @@ def _steps(sensors, problem):
 
 
 def _odd(key):
-    """Goes by bytes where it can: a character that is made a text stays in memory as a name."""
-    data = key.encode()
-    if all(32 <= byte < 127 for byte in data):
-        return any(byte in b'"\\' for byte in data)
-    return any(ord(c) < 32 or c in '"\\' or 0xD800 <= ord(c) < 0xE000 for c in key)
+    """Goes by bytes: a character that is made a text stays in memory as a name."""
+    before = 0
+    for byte in key.encode():
+        if byte < 32 or byte in b'"\\' or (before == 0xED and byte >= 0xA0):  # a surrogate
+            return True
+        before = byte
+    return False
 
 
 def _recorded(sensors, problem):

@@ -244,7 +244,7 @@ class DurableOutbox(Outbox):
         self._online = True
         if self._free and self.backlog.ready():
             return 0
-        due, again = Outbox.due_in(self), self.flash.read_in()
+        due, again = Outbox.due_in(self), self.backlog.ready_in() if self._free else None
         return again if due is None else due if again is None else min(due, again)
 
     def take(self):

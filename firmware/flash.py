@@ -32,6 +32,7 @@ _RETRY_MS = const(60_000)
 _STARVED_MS = const(1_000)
 _FEW = const(6)  # records that cost less one by one than together
 _LEAST_KB = const(40)  # that a journal takes
+_LEAST = const(64)  # bytes read at a time: a single entry
 
 
 class Flash:
@@ -48,6 +49,7 @@ class Flash:
         self._clock = clock
         self._retry_ms = 0
         self._read_ms = 0  # reading is not tried before
+        self._more_ms = 0  # nor more at a time
         self.starved = 0
         self._short = set()  # "read", "write": what fails for want of memory
         self._set(_WORKING, None)
@@ -129,6 +131,7 @@ class Flash:
             found = next(entries, None)
             if found:
                 self._enough("read")
+                self._more_at_a_time()
             return found
         except JournalError as error:
             self._failed(error, _GONE)
@@ -137,19 +140,28 @@ class Flash:
         return None
 
     def read_in(self):
-        """Milliseconds until a read that has failed is tried again, None if none has."""
-        return max(1, self._read_ms - self._clock.now()) if "read" in self._short else None
+        """Milliseconds until a read that has failed is tried again, None if none is to be."""
+        if "read" not in self._short or not self.there():
+            return None
+        return max(1, self._read_ms - self._clock.now())
 
     def _starve(self, what, until):
         """A read or a write had too little memory: fewer are read at a time."""
         self.starved += 1
         if what == "read":
-            if self.journal.handful == 1:
+            if self.journal.handful == _LEAST:
                 self._read_ms = self._clock.now() + _STARVED_MS
-            self.journal.handful = max(1, self.journal.handful // 4)
+            self.journal.handful = max(_LEAST, self.journal.handful // 4)
+            self._more_ms = self._clock.now() + _RETRY_MS
         if what not in self._short:
             self._short.add(what)
             log("flash", "too little memory is free to %s; %s, tried again" % (what, until))
+
+    def _more_at_a_time(self):
+        """A minute after memory was short, see whether it is enough for more again."""
+        if self.journal.handful < Journal.handful and self._clock.now() >= self._more_ms:
+            self.journal.handful *= 4
+            self._more_ms = self._clock.now() + _RETRY_MS
 
     def _enough(self, what):
         if what in self._short:

@@ -13,15 +13,7 @@ def forget(*names):
         for name in names:
             name = "firmware." + name
             if path == name or path.startswith(name + "_") or path.startswith(name + "."):
-                sys.modules.pop(path)  # `del` would leave the module in the dictionary's table
+                del sys.modules[path]
                 if hasattr(sys.modules.get(package), own):
-                    drop(sys.modules[package], own)
+                    delattr(sys.modules[package], own)
     gc.collect()
-
-
-def drop(owner, name):
-    """Delete an attribute, and the last reference to what it was: MicroPython leaves that in the
-    place of a deleted name until another takes it (py/map.c).
-    """
-    setattr(owner, name, None)
-    delattr(owner, name)

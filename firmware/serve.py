@@ -87,11 +87,13 @@ class Serve:
         server.resources = self._resources
         server.on_error = lambda error: log("serve", "a request failed: %r" % error)
         log("serve", "CoAP%s at port %d of %s" % (" over DTLS" if secure else "", port, host))
-        finding = asyncio.create_task(self._be_found(server, endpoint, port))
+        # A group has no session.
+        finding = None if secure else asyncio.create_task(self._be_found(server, endpoint, port))
         try:
             await endpoint.run()
         finally:
-            finding.cancel()
+            if finding:
+                finding.cancel()
             transport.close()
 
     def _transport(self, port):
@@ -105,8 +107,6 @@ class Serve:
 
     async def _be_found(self, server, endpoint, port):
         """By multicast, where the port can."""
-        if self._options["tls"]:
-            return  # a group has no session
         from coap.multicast import join
 
         try:

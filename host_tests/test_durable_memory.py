@@ -7,6 +7,7 @@ a while.
 import pytest
 
 from host_tests.test_durable import put, readings, start
+from journal import Journal, JournalTaken
 
 RETRY_MS = 1_000
 
@@ -115,6 +116,34 @@ def test_reading_fails_for_a_while_and_is_told_once(tmp_path, capsys):
     short[0] = False
     assert [n for _, n in drain(box)] == list(range(1, 61))
     assert capsys.readouterr().err.count("memory is enough") == 1
+
+
+def test_flash_that_is_given_up_meanwhile_wakes_nobody(tmp_path):
+    short = [True]
+    box = start(tmp_path, 1)
+    put(box, 60)
+    while box._step():
+        pass
+    Scarce(box.flash.journal, lambda call: short[0])
+    assert drain(box, RETRY_MS) == []
+    box.flash._failed(JournalTaken("another program writes too"), 0)
+    assert box.due_in() is None
+
+
+def test_a_minute_later_as_much_is_read_at_a_time_as_before(tmp_path):
+    short = [True]
+    box = start(tmp_path, 1)
+    put(box, 60)
+    while box._step():
+        pass
+    Scarce(box.flash.journal, lambda call: short[0])
+    assert drain(box, 3 * RETRY_MS) == [] and box.flash.journal.handful == 64
+    short[0] = False
+    for _ in range(2):
+        box.clock.ms += 60_000
+        box.done(box.take())
+    assert box.flash.journal.handful == Journal.handful
+    assert len(drain(box)) > 0
 
 
 def test_fresh_readings_go_while_the_flash_waits(tmp_path):

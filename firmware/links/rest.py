@@ -73,7 +73,10 @@ class Rest:
         tls = self.options["tls"]
         self._tls = ready(self._tls, tls, self.clock, client)
         name = None if tls["psk_identity"] else self.options["host"]
-        return kind(self._tls, peer, name)
+        try:
+            return kind(self._tls, peer, name)
+        except OSError as error:  # no network, or no memory
+            raise LinkError("tls", tcp.reason(error))
 
     def _explained(self, error):
         """Why there was no session, if that is why it failed."""

@@ -83,3 +83,12 @@ def test_a_server_of_another_authority_is_said(start, certificates):
         running = start(port, {"ca": str(certificates.wrong_ca.cert)}, timeout_s=2)
         running.wait_log("not correctly signed by the trusted CA", 20)
         running.stop()
+
+
+def test_a_peer_that_no_socket_leads_to(start, has_psk):
+    """A broadcast address, say: an error of the socket itself, at each try."""
+    running = start(5684, PSK, host="255.255.255.255")
+    running.wait_log("uplink: tls: .*; next try in", 20)
+    mark = running.mark()
+    running.wait_log("uplink: tls: .*; next try in", 20, mark)
+    assert running.running

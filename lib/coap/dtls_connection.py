@@ -92,12 +92,16 @@ class Connection:
         self._begun_ms = self._now()
         self.restarts += 1
         sock = self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.connect(self.peer)
-        sock.setblocking(False)
-        self._wire = Wire()
-        self._tls = self._context.wrap_socket(
-            self._wire, server_hostname=self._name, do_handshake_on_connect=False
-        )
+        try:
+            sock.connect(self.peer)
+            sock.setblocking(False)
+            self._wire = Wire()
+            self._tls = self._context.wrap_socket(
+                self._wire, server_hostname=self._name, do_handshake_on_connect=False
+            )
+        except BaseException:  # no network, or no memory
+            sock.close()
+            raise
 
     def _end(self, error):
         """Let go of a session that has failed; `_connect` begins the next one."""

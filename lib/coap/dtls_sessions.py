@@ -140,7 +140,7 @@ class Sessions:
 
     def deadline(self):
         """When `on_timer` has something to do, or None."""
-        return (self._due_ms or 0) if self.opening else None
+        return self._due_ms if self.opening else None
 
     def next_out(self):
         """The next (datagram, address) to be sent, or None."""
@@ -190,6 +190,8 @@ class Sessions:
             data = self._first(peer)
             while data:
                 self._go_on(peer)
+                if peer.state == CLOSED:
+                    return
                 self._events.append(("message", peer, data))
                 data = read(peer.tls, _LONGEST)
             if data is not None:

@@ -45,14 +45,14 @@ class Journal:
     JournalError; what was durable before stays so, and the next call starts from the flash again.
     """
 
+    handful = 1024  # bytes of memory for what is read at a time; 64: a single entry
+
     def __init__(
         self, directory, limit_bytes=65536, stream=None, when_full="drop_oldest", inline=128, n=0
     ):
-        self.stream = stream
-        self.n = n  # the last number in this stream
+        self.stream, self.n = stream, n  # n: the last number in this stream
         self._refuse = when_full == "refuse_newest"
         self._limit = limit_bytes
-        self.handful = 1024  # bytes of memory for what is read at a time; 1: a single entry
         self._claimed = self._taken = self._reload = False
         self.floor = 0  # everything up to this number is released or dropped
         self.last = 0  # the newest number

@@ -89,8 +89,8 @@ class Slots:
     def is_free(self, length, poured):
         """Is there a slot to write anew, and room for `length` bytes beside what must stay?"""
         done = max(poured, self.told)
-        free = [slot for slot in self.files if slot[_LAST] <= done]
-        return bool(free) and self.bytes_live(done) + length <= self._budget
+        oldest = min([slot[_LAST] for slot in self.files])
+        return oldest <= done and self.bytes_live(done) + length <= self._budget
 
     def choose(self, length, poured, floor):
         """(index, mode) of the slot for an entry of `length` bytes, or None if the slots are to be
@@ -104,8 +104,9 @@ class Slots:
             slot = self.files[current]
             if slot[_LAST] > above and slot[_SIZE] + length <= self._group:
                 return current, "ab"
+        done = max(poured, self.told)
         for index, slot in enumerate(self.files):
-            if slot[_LAST] <= max(poured, self.told):
+            if slot[_LAST] <= done:
                 return index, "wb"
         return None
 

@@ -63,7 +63,6 @@ def _forget(name):
     package = sys.modules["mqtt"]
     sys.modules.pop("mqtt." + name, None)
     if hasattr(package, name):
-        setattr(package, name, None)  # deleted alone, it would stay in its place until reused
         delattr(package, name)
 
 
