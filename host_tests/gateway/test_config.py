@@ -56,6 +56,7 @@ def test_secrets_are_laid_over_it_and_paths_are_beside_it(tmp_path):
     ('[http]\nlisten = ":80"', "no address:port"),
     ('[http]\ntoken = "short"', "16 characters at least"),
     ('[http]\ncert = "a.pem"', "go together"),
+    ('[[webhook]]\nurl = "http://[::1"', "webhook.url: Invalid IPv6 URL"),
     ('[[webhook]]\nurl = "ftp://x"', "webhook.url: 'ftp://x' is no http:// or https:// address"),
     ('[[webhook]]\nurl = "http://x/"', "x is another machine: write https://, or insecure = true"),
     ('[[webhook]]\nurl = "https://x/"\n[[webhook]]\nurl = "https://x/"', "a name of its own"),

@@ -205,6 +205,13 @@ def test_too_many_devices_forget_the_one_that_was_silent_longest(monkeypatch):
     assert fleet.figures()["devices"] == 3 and fleet.figures()["forgotten"] == 1
 
 
+def test_a_new_device_in_the_message_s_company_forgets_nobody_who_just_spoke(monkeypatch):
+    monkeypatch.setattr(fleet_module, "MOST_DEVICES", 2)
+    fleet = Fleet(["a", "b"])
+    fleet.take([message("devices/a/data", {"t": 1}), message("devices/c/data", {"t": 1})])
+    assert set(fleet.devices) == {"a", "c"} == fleet.touched
+
+
 def test_the_rate_is_of_whole_seconds():
     fleet = Fleet()
     for second in range(6):

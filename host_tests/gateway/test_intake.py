@@ -79,6 +79,15 @@ def test_what_others_send_passes_as_it_is(topic, payload, data):
     assert not intake.ledger.devices
 
 
+@pytest.mark.parametrize("depth", [99, 100, 970])
+def test_json_that_is_too_deep_for_others_to_parse_goes_on_as_text(depth):
+    text = '{"a":' * depth + "[]" + "}" * depth
+    told = plain_text(text.encode())
+    assert told == (json.dumps(text) if depth >= 100 else text)
+    flat = json.dumps([[{}]] * 200)
+    assert plain_text(flat.encode()) == flat
+
+
 def test_a_number_keeps_its_digits():
     assert plain_text(b"23.50") == "23.50"
 

@@ -7,6 +7,7 @@ Each test has a database of its own.
 import asyncio
 import itertools
 import json
+import random
 import threading
 import time
 import types
@@ -138,6 +139,8 @@ def test_months_that_are_too_old_are_dropped(base):
 def test_what_no_database_takes_is_refused(base):
     with pytest.raises(Refused, match="is no date"):
         deliver(base, [reading(1, 1e300, t=1)])
+    with pytest.raises(Refused, match="index row"):
+        deliver(base, [reading(1, NOW, **{random.Random(1).randbytes(4000).hex(): 1})])
     with pytest.raises(Refused, match="json"):
         deliver(base, [Message(1, 0, "a", "a", "other", "no JSON")])
 

@@ -145,10 +145,7 @@ class Listener:
         self.client.on_disconnect = self._on_disconnect
         self.client.on_subscribe = self._on_subscribe
         self.client.on_message = self._on_message
-        if target.username is not None:
-            self.client.username_pw_set(target.username, target.password)
-        if target.secure:
-            self.client.tls_set_context(trust(ca))
+        introduce(self.client, target, trust(ca) if target.secure else None)
 
     def run(self):
         """Listen until interrupted; raises Failure when the first connection does not work."""
@@ -264,14 +261,27 @@ def undisturbed():
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def trust(ca):
-    """A verifying TLS context: the system's authorities, or those of the PEM file `ca` alone."""
+def introduce(client, target, tls):
+    """Tell paho's client who we are at `target`, and the SSLContext if it is not None."""
+    if target.username is not None:
+        client.username_pw_set(target.username, target.password)
+    if tls:
+        client.tls_set_context(tls)
+
+
+def trust(ca, cert="", key=""):
+    """A verifying TLS context: the system's authorities, or those of the PEM file `ca` alone. With
+    `cert` and its `key`, which may be in the same file, it proves who we are.
+    """
     try:
-        return ssl.create_default_context(cafile=ca)
+        context = ssl.create_default_context(cafile=ca)
     except FileNotFoundError as error:
         raise Misuse(f"--ca: {ca}: no such file") from error
     except (OSError, ssl.SSLError) as error:
         raise Misuse(f"--ca: {ca}: not a PEM file with certificates") from error
+    if cert:
+        context.load_cert_chain(cert, key or None)
+    return context
 
 
 def reason(error):

@@ -7,6 +7,7 @@ import json
 from aiohttp import web
 
 from petrel.gateway.commands import DEFAULT_S, MOST_S, Unreachable
+from petrel.gateway.fleet.account import account
 from petrel.gateway.sources.http import check_device
 from petrel.gateway.spool import Reader
 
@@ -52,7 +53,7 @@ class Api:
         lost, devices = await self._do(lambda spool: (spool.lost, _devices(spool.intake)))
         sinks = [
             {"name": feed.sink.name, "state": feed.state, "delivered": feed.delivered,
-             "set_aside": feed.aside, "behind": max(0, service.newest - feed.cursor),
+             "set_aside": feed.aside, "behind": service.behind(feed),
              "lost": lost.get(feed.sink.name, 0)}
             for feed in service.feeds
         ]
@@ -102,12 +103,10 @@ class Api:
 def _devices(intake):
     """{device: what the ledger and its own words tell}; in the writer's thread."""
     found = {}
-    for device, streams in intake.ledger.devices.items():
-        status = intake.status(device) or {}
+    for device in intake.ledger.devices:
+        status, told = intake.status(device) or {}, account(intake, device)
         found[device] = {
-            "status": status.get("status", "unknown"),
-            "received": sum(stream.received for stream in streams.values()),
-            "missing": sum(stream.missing for stream in streams.values()),
-            "duplicates": sum(stream.duplicates for stream in streams.values()),
+            "status": status.get("status", "unknown"), "received": told.received,
+            "missing": told.lost + told.awaited, "duplicates": told.duplicates,
         }
     return found

@@ -26,14 +26,20 @@ def is_loopback(host):
 
 
 def check_address(place, url, plain, secure):
-    """Raises Misuse unless `url` is an address of scheme `plain` on this machine, or `secure`."""
+    """The host; raises Misuse unless `url` is of scheme `plain` on this machine, or `secure`."""
+    parts = address_of(place, url, (plain, secure), f"no {plain}://user:password@host/ address")
+    if parts.scheme == plain and not is_loopback(parts.hostname):
+        raise Misuse(f"{place}: {parts.hostname} is another machine: write {secure}://")
+    return parts.hostname
+
+
+def address_of(place, url, schemes, wrong):
+    """The parts of a URL with a host; raises Misuse, with `wrong` for one of another scheme."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise Misuse(f"{place}: {error}") from error
-    if parts.scheme not in (plain, secure) or not host:
-        raise Misuse(f"{place}: no {plain}://user:password@host/ address")
-    if parts.scheme == plain and not is_loopback(host):
-        raise Misuse(f"{place}: {host} is another machine: write {secure}://")
-    return host
+    if parts.scheme not in schemes or not host:
+        raise Misuse(f"{place}: {wrong}")
+    return parts

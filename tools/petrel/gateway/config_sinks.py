@@ -4,7 +4,7 @@ import dataclasses
 from urllib.parse import urlsplit
 
 from petrel.errors import Misuse
-from petrel.gateway.config_kinds import check_address, is_loopback, limited, one_of
+from petrel.gateway.config_kinds import address_of, check_address, is_loopback, limited, one_of
 from petrel.listen import check_filter, parse_url
 
 
@@ -41,14 +41,9 @@ class Postgresql:
 
     def check(self):
         check_filters(self.topics)
-        try:
-            parts = urlsplit(self.url)
-            host, _ = parts.hostname, parts.port
-        except ValueError as error:
-            raise Misuse(f"postgresql.url: {error}") from error
-        if parts.scheme not in ("postgresql", "postgres") or not host:
-            raise Misuse("postgresql.url: no postgresql://user:password@host/database address")
-        self.name = self.name or f"postgresql {host}{parts.path}"
+        parts = address_of("postgresql.url", self.url, ("postgresql", "postgres"),
+                           "no postgresql://user:password@host/database address")
+        self.name = self.name or f"postgresql {parts.hostname}{parts.path}"
 
     @property
     def secure(self):
@@ -82,6 +77,10 @@ class Amqp:
         self.name = self.name or f"amqp {host}"
         if not self.exchange:
             raise Misuse("amqp.exchange: it needs a name, such as iot")
+
+    @property
+    def secure(self):
+        return urlsplit(self.url).scheme == "amqps"
 
 
 @dataclasses.dataclass
@@ -143,9 +142,8 @@ class Webhook:
 
     def check(self):
         check_filters(self.topics)
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise Misuse(f"webhook.url: '{self.url}' is no http:// or https:// address")
+        parts = address_of("webhook.url", self.url, ("http", "https"),
+                           f"'{self.url}' is no http:// or https:// address")
         if parts.scheme == "http" and not is_loopback(parts.hostname) and not self.insecure:
             raise Misuse(f"webhook.url: {parts.hostname} is another machine: write https://, or "
                          "insecure = true")

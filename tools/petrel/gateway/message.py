@@ -10,6 +10,9 @@ from petrel.readings import device_of
 OTHER = "other"
 KINDS = ("data", "status", "health", "responses", "profile", "commands")
 """The last level of `devices/{id}/...`; anything else is OTHER."""
+NOT_VALUES = ("s", "n", "ts")  # of a reading's object
+MOST_DEPTH = 100
+"""JSON that is deeper goes on as text: whoever parses it again may stand deeper in the stack."""
 _IDS = range(1, 65)  # bytes of a device's id
 
 
@@ -68,6 +71,12 @@ def readings_text(readings):
     return json.dumps(items[0] if len(items) == 1 else items, separators=(",", ":"))
 
 
+def items_of(data):
+    """The items of a message's JSON text, one or an array of them."""
+    found = json.loads(data)
+    return found if isinstance(found, list) else [found]
+
+
 def _reading_object(reading):
     time = {} if reading.ts is None else {"ts": reading.ts}
     return {"s": reading.stream, "n": reading.seq, **time, **reading.values}
@@ -80,10 +89,20 @@ def plain_text(payload):
     except UnicodeDecodeError:
         return json.dumps({"base64": base64.b64encode(payload).decode()})
     try:
-        json.loads(text, parse_constant=_refuse)
+        found = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return json.dumps(text)
+    if text.count("{") + text.count("[") > MOST_DEPTH and _is_deep(found):
+        return json.dumps(text)
     return text.strip()
+
+
+def _is_deep(found):
+    level = [found]
+    for _ in range(MOST_DEPTH):
+        level = [inner for each in level if isinstance(each, dict | list)
+                 for inner in (each.values() if isinstance(each, dict) else each)]
+    return bool(level)
 
 
 def envelope(message, spool_name):
@@ -103,6 +122,6 @@ def _refuse(name):
 
 
 __all__ = [
-    "KINDS", "OTHER", "Arrival", "Message", "device_of", "envelope", "is_device_id", "kind_of",
-    "plain_text", "readings_text", "timestamp",
+    "KINDS", "NOT_VALUES", "OTHER", "Arrival", "Message", "device_of", "envelope", "is_device_id",
+    "items_of", "kind_of", "plain_text", "readings_text", "timestamp",
 ]

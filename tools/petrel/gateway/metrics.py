@@ -59,7 +59,7 @@ class Metrics:
             (CounterMetricFamily, "unrouted", "Messages, or values of them, that no queue wanted",
              lambda f: getattr(f.sink, "unrouted", 0)),
             (GaugeMetricFamily, "behind", "Messages it does not have yet",
-             lambda f: max(0, service.newest - f.cursor)),
+             service.behind),
         ):
             family = kind(f"petrel_sink_{name}", text, labels=["sink"])
             for feed in service.feeds:

@@ -47,6 +47,7 @@ class Page:
         self.fleet.recall(service.spool.intake.latest.values())
         self.viewers = set()
         self._asked = None  # for the ledger's counts
+        self._figures = None
 
     def routes(self):
         return [web.get("/", self._index), web.get("/page/{file}", self._file),
@@ -64,6 +65,7 @@ class Page:
         """Let the time pass."""
         while True:
             self.fleet.tick(time.time_ns() // 1_000_000)
+            self._figures = None
             if self.viewers:
                 self._count()
             await asyncio.sleep(TICK_S)
@@ -89,9 +91,14 @@ class Page:
             self._asked = None
 
     def figures(self):
-        intake = self._service.spool.intake
-        return {**self.fleet.figures(), "wire": intake.wire_bytes, "json": intake.json_bytes,
-                **self._service.condition()}
+        """JSON text, made once a tick for all who look."""
+        if self._figures is None:
+            intake = self._service.spool.intake
+            self._figures = compact({
+                **self.fleet.figures(), "wire": intake.wire_bytes, "json": intake.json_bytes,
+                **self._service.condition(),
+            })
+        return self._figures
 
     # ---- requests
 
@@ -176,7 +183,7 @@ class Viewer:
         rows = ",".join(device.row() for device in fleet.devices.values())
         sparks = {device.id: device.spark() for device in fleet.devices.values()}
         return self._text("snapshot", f'"devices":[{rows}],"sparks":{compact(sparks)},'
-                                      f'"figures":{compact(self._page.figures())}')
+                                      f'"figures":{self._page.figures()}')
 
     def _delta(self, whole):
         """What changed; every second with the strip's figures, even if that is nothing."""
@@ -186,7 +193,7 @@ class Viewer:
         if not (changed or gone or whole):
             return None
         rows = ",".join(device.row() for device in changed)
-        figures = f',"figures":{compact(self._page.figures())}' if whole else ""
+        figures = f',"figures":{self._page.figures()}' if whole else ""
         gone = f',"gone":{compact(gone)}' if gone else ""
         return self._text("delta", f'"devices":[{rows}]{gone}{figures}')
 

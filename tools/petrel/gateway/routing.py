@@ -13,10 +13,9 @@ No socket in here.
 import json
 
 from frame.schema import KEYS, UNITS
-from petrel.gateway.message import KINDS, envelope, timestamp
+from petrel.gateway.message import KINDS, NOT_VALUES, envelope, items_of, timestamp
 
 MOST_KEY = 255  # bytes of a routing key (AMQP 0-9-1, section 4.2.5.3)
-NOT_VALUES = ("s", "n", "ts")  # of a reading's object
 
 _OF_UNITS = {
     "temperature": "Cel K degF", "humidity": "%RH", "pressure": "hPa Pa kPa bar mbar",
@@ -57,8 +56,7 @@ class Routes:
         return found
 
     def _values(self, message):
-        items = json.loads(message.data)
-        for item in items if isinstance(items, list) else [items]:
+        for item in items_of(message.data):
             for channel in (key for key in item if key not in NOT_VALUES):
                 quantity = self.quantity(message.device, channel)
                 text = self._value_text(message, item, channel, quantity)

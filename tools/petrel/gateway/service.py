@@ -99,12 +99,16 @@ class Service:
             return {}
         return self.spool.intake.status(device)
 
+    def behind(self, feed):
+        """Messages that a sink does not have yet."""
+        return max(0, self.newest - feed.cursor)
+
     def condition(self):
         """How sources, spool and sinks are, for the fleet page."""
         return {
             "mqtt": self.mqtt.state if self.mqtt else None, "spool": self.writer.problem,
             "sinks": [{"name": feed.sink.name, "state": feed.state,
-                       "behind": max(0, self.newest - feed.cursor)} for feed in self.feeds],
+                       "behind": self.behind(feed)} for feed in self.feeds],
         }
 
     async def run(self):

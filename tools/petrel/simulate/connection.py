@@ -100,7 +100,10 @@ class Connection:
             self._health_ms = now + HEALTH_MS
         if self._data_id is None and self.device.has_something:
             self._data_id = self._say("data", self.device.payload())
-            self._counts["messages"] += 1
+            if self._data_id is None:  # too much is under way: with a later step
+                self.device.lost()
+            else:
+                self._counts["messages"] += 1
         elif self._awake_ms and now >= self._awake_ms and self._data_id is None:
             self._say("status", self.device.goodnight(self._sleep_ms), retain=True)
             self._leave()

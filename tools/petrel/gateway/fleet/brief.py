@@ -2,6 +2,8 @@
 
 import math
 
+from petrel.gateway.message import NOT_VALUES
+
 MOST_TEXT, MOST_KEY, MOST_ITEMS, MOST_DEPTH = 200, 40, 40, 3
 MOST_VALUES = 12  # of a reading
 _LARGEST = 1e300  # beyond it a whole number fits no array
@@ -36,7 +38,7 @@ def small_keys(item):
 def numbers(item):
     """{key: number} of an object, of which stream, number and time are not values."""
     found = ((cut(key, MOST_KEY), value) for key, value in item.items()
-             if key not in ("s", "n", "ts") and is_number(value))
+             if key not in NOT_VALUES and is_number(value))
     return dict([*found][:MOST_VALUES])
 
 

@@ -8,6 +8,7 @@ from petrel.gateway.fleet.brief import is_number, numbers, small
 from petrel.gateway.fleet.history import History
 from petrel.gateway.fleet.state import SLEEPING, due_ms, judge
 from petrel.gateway.intake import parsed
+from petrel.gateway.message import items_of
 
 MOST_EVENTS = 60  # of the timeline
 SPARK = 40  # points
@@ -140,9 +141,8 @@ def numbers_in(data):
 
     Of what is not Petrel's the numbers count, whatever they are called.
     """
-    found = json.loads(data)
     readings = []
-    for item in found if isinstance(found, list) else [found]:
+    for item in items_of(data):
         if isinstance(item, dict):
             readings.append((item.get("s"), item.get("n"), item.get("ts"), numbers(item)))
         elif is_number(item):

@@ -5,7 +5,7 @@ import collections
 from petrel.gateway.fleet.account import Account
 from petrel.gateway.fleet.device import Device
 from petrel.gateway.fleet.state import STATES
-from petrel.gateway.message import Message
+from petrel.gateway.message import Message, device_of, kind_of
 
 MOST_DEVICES = 10_000  # then the one that was not heard for the longest is forgotten
 RATE_S, SHOWN_S = 5, 60
@@ -35,27 +35,22 @@ class Fleet:
     def recall(self, latest):
         """Begin with what is known from before: Arrivals of `status` and `health`."""
         for arrival in sorted(latest, key=lambda arrival: arrival.time_ms):
-            kind = arrival.topic.rsplit("/", 1)[-1]
-            name = arrival.topic.split("/")[-2]
+            kind, name = kind_of(arrival.topic), device_of(arrival.topic)
             data = arrival.payload.decode(errors="replace")
             device = self._device(name)
             device.take(Message(0, arrival.time_ms, arrival.topic, name, kind, data, arrival))
             self._changed(device)
+            self.touched.add(name)
 
     def take(self, messages):
-        """Enter Messages, in order; returns the devices that they are of."""
-        found = {}
+        """Enter Messages, in order."""
         for message in messages:
-            if message.kind not in _KINDS:
-                continue
-            device = self._device(message.device)
-            device.take(message)
-            found[device.id] = device
-            self._count(message.time_ms)
-        for device in found.values():
-            self._changed(device)
-        self.touched.update(found)
-        return found
+            if message.kind in _KINDS:
+                device = self._device(message.device)
+                device.take(message)
+                self._changed(device)
+                self.touched.add(device.id)
+                self._count(message.time_ms)
 
     def account(self, accounts):
         """Enter {id: Account}."""
@@ -83,6 +78,7 @@ class Fleet:
 
     def _forget(self):
         name, device = self.devices.popitem(last=False)
+        self.touched.discard(name)
         self.total -= device.account
         self.forgotten += 1
         self.version += 1

@@ -45,6 +45,7 @@ class Amqp:
         self.unrouted = 0
         self._settings, self._routes = settings, Routes(settings.quantities, units)
         self._connection = self._channel = None
+        self._tls = trust(settings.ca) if settings.secure else None
 
     async def open(self, spool_name):
         self._spool_name = spool_name
@@ -75,7 +76,7 @@ class Amqp:
         await self._judge(parcels, answers)
 
     async def _connect(self):
-        self._connection = await connected(self._settings.url, self._settings.ca)
+        self._connection = await connected(self._settings.url, self._tls)
         channel = await self._connection.channel(publisher_confirms=True)
         exchange = await channel.declare_exchange(
             self._settings.exchange, aio_pika.ExchangeType.TOPIC, durable=True
@@ -113,11 +114,10 @@ class Amqp:
             self.unrouted += 1
 
 
-async def connected(url, ca=""):
+async def connected(url, tls=None):
     """A connection, for one who repeats what was lost with it."""
     address = URL(url).update_query(heartbeat=_HEARTBEAT_S)
-    context = trust(ca or None) if address.scheme == "amqps" else None
-    return await aio_pika.connect(address, ssl_context=context,
+    return await aio_pika.connect(address, ssl_context=tls,
                                   client_properties={"connection_name": "petrel gateway"})
 
 

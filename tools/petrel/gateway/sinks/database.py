@@ -107,7 +107,8 @@ class Database:
                 self._db.execute("INSERT INTO cursors VALUES (?, ?) ON CONFLICT DO UPDATE SET "
                                  "last = max(last, excluded.last)", (self._spool, messages[-1].id))
             now = self._clock()
-            if abs(now - self._tidied) >= _TIDY_S and not self._tidy(now):
+            keeps_all = not (self._keep_days or self._keep_hourly_days)
+            if not keeps_all and abs(now - self._tidied) >= _TIDY_S and not self._tidy(now):
                 self._tidied = now
 
     def _insert(self, rows):
@@ -140,6 +141,8 @@ class Database:
                 left -= self._db.execute(
                     f"DELETE FROM {table} WHERE ({keys}) IN (SELECT {keys} FROM {table} WHERE "
                     f"{condition} LIMIT ?)", (*values, left)).rowcount
+                if not left:
+                    break
         return left == 0
 
     def _too_old(self, now):

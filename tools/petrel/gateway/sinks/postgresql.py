@@ -61,7 +61,7 @@ _REST = """INSERT INTO messages SELECT * FROM unnest($1::text[], $2::bigint[], $
 _CURSOR = """INSERT INTO cursors VALUES ($1, $2) ON CONFLICT (spool) DO UPDATE SET
     last = greatest(cursors.last, excluded.last)"""
 _UNFIT = (asyncpg.DataError, asyncpg.exceptions.DataError, OverflowError, UnicodeError,
-          asyncpg.IntegrityConstraintViolationError)
+          asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
 _AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 
@@ -76,6 +76,7 @@ class Postgresql:
         self.retry_max_s = settings.retry_max_s
         self._settings, self._clock = settings, clock
         self._db, self._months, self._tidied = None, set(), 0
+        self._tls = trust(settings.ca) if settings.secure else False
 
     async def open(self, spool_name):
         self._spool = spool_name
@@ -111,9 +112,8 @@ class Postgresql:
             raise
 
     async def _connect(self):
-        context = trust(self._settings.ca or None) if self._settings.secure else False
         self._db = await asyncpg.connect(
-            self._settings.url, ssl=context, timeout=self._settings.timeout_s,
+            self._settings.url, ssl=self._tls, timeout=self._settings.timeout_s,
             server_settings={"application_name": "petrel gateway"},
         )
         self._months = set()
@@ -140,8 +140,8 @@ class Postgresql:
                  for m in rest], 5))
             await self._db.execute(_CURSOR, self._spool, messages[-1].id)
         if abs(now - self._tidied) >= _TIDY_S:
+            self._tidied = now  # first: if it takes too long, the repeated batch goes without
             await self._tidy(now)
-            self._tidied = now
 
     async def _insert(self, rows):
         """Insert rows; returns those that were not there."""

@@ -20,7 +20,7 @@ import paho.mqtt.client as mqtt
 from petrel.errors import one_line
 from petrel.gateway.pace import Refused, Retry
 from petrel.gateway.sources.mqtt import CONNECT_S, KEEPALIVE_S
-from petrel.listen import trust
+from petrel.listen import introduce, trust
 
 _RETAINED = ("status", "health")
 _CLOSE_S = 2
@@ -37,6 +37,9 @@ class Republish:
         self.name, self.topics, self.most = settings.name, settings.topics, settings.batch
         self.retry_max_s = settings.retry_max_s
         self._settings, self._link = settings, None
+        self._tls = None
+        if settings.target.secure:
+            self._tls = trust(settings.ca, settings.cert, settings.key)
 
     async def open(self, spool_name):
         own = f"petrel-{spool_name}-{zlib.crc32(self.name.encode()):08x}"
@@ -52,7 +55,7 @@ class Republish:
             async with asyncio.timeout(self._settings.timeout_s):
                 if self._link is None or self._link.lost:
                     await self.close()
-                    self._link = _Link(self._settings, self._client_id)
+                    self._link = _Link(self._settings, self._client_id, self._tls)
                     await self._link.connected
                 judge(await self._link.publish(
                     [(self._settings.prefix + m.topic, payload_of(m), m.kind in _RETAINED)
@@ -73,7 +76,7 @@ class Republish:
 def payload_of(message):
     """The bytes of a message: what is no JSON is stored as a string, or as base64."""
     text = message.data
-    if message.kind == "other" and text[:1] in '"{':
+    if message.kind == "other" and text.startswith(('"', '{"base64"')):
         found = json.loads(text)
         if isinstance(found, str):
             return found.encode(errors="replace")
@@ -102,7 +105,7 @@ def judge(answers):
 class _Link:
     """One connection. connected: a future. lost: why it is no longer one."""
 
-    def __init__(self, settings, client_id):
+    def __init__(self, settings, client_id, tls):
         self._loop = asyncio.get_running_loop()
         self.connected, self._waiting, self.lost = self._loop.create_future(), {}, None
         target = settings.target
@@ -112,13 +115,7 @@ class _Link:
             protocol=mqtt.MQTTv5 if settings.protocol == "5" else mqtt.MQTTv311)
         self._client.connect_timeout = CONNECT_S
         self._client.max_inflight_messages_set(settings.batch)
-        if target.username is not None:
-            self._client.username_pw_set(target.username, target.password)
-        if target.secure:
-            context = trust(settings.ca)
-            if settings.cert:
-                context.load_cert_chain(settings.cert, settings.key or None)
-            self._client.tls_set_context(context)
+        introduce(self._client, target, tls)
         self._client.on_connect = lambda _c, _u, _f, code, _p: self._hear(self._connected, code)
         self._client.on_connect_fail = lambda *_: self._hear(self._fail, "does not answer")
         self._client.on_disconnect = lambda _c, _u, _f, code, _p: self._hear(

@@ -4,9 +4,8 @@ No database in here; times are Unix seconds.
 """
 
 import dataclasses
-import json
 
-from petrel.gateway.routing import NOT_VALUES
+from petrel.gateway.message import NOT_VALUES, items_of
 
 HOUR_S, DAY_S = 3600, 86400
 SUMS = {"hourly": HOUR_S, "daily": DAY_S}
@@ -34,11 +33,10 @@ def rows_of(message):
     """
     if message.kind != "data":
         return []
-    found = json.loads(message.data)
     return [
         Row(message.device, item["s"], item["n"], _text(key), item.get("ts"), float(value),
             message.time_ms / 1000)
-        for item in (found if isinstance(found, list) else [found])
+        for item in items_of(message.data)
         for key, value in item.items() if key not in NOT_VALUES
     ]
 

@@ -113,7 +113,7 @@ class CoapSource:
         """Returns once the message is on disk; raises what becomes the error's response."""
         try:
             topic = f"devices/{device}/{kind}"
-            await self._take(Arrival(topic, payload, time.time_ns() // 1_000_000))
+            await self._take(Arrival(topic, payload, time.time_ns() // 1_000_000, via="CoAP"))
         except TimeoutError as problem:
             self.refused += 1
             raise _Busy from problem

@@ -17,7 +17,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from petrel.errors import one_line
 from petrel.gateway.message import Arrival
-from petrel.listen import trust
+from petrel.listen import introduce, trust
 
 KEEPALIVE_S = 30
 CONNECT_S = 10
@@ -49,13 +49,8 @@ class MqttSource:
         self._client.reconnect_delay_set(*RECONNECT_S)
         for name in ("connect", "connect_fail", "disconnect", "subscribe", "message"):
             setattr(self._client, f"on_{name}", getattr(self, f"_on_{name}"))
-        if self.target.username is not None:
-            self._client.username_pw_set(self.target.username, self.target.password)
-        if self.target.secure:
-            context = trust(settings.ca)
-            if settings.cert:
-                context.load_cert_chain(settings.cert, settings.key or None)
-            self._client.tls_set_context(context)
+        tls = trust(settings.ca, settings.cert, settings.key) if self.target.secure else None
+        introduce(self._client, self.target, tls)
 
     def start(self):
         """Connect, and again whenever that is needed."""
